@@ -1,0 +1,1 @@
+"""Stochastic approximation: find means, roots, minima and quantiles from noisy observations."""

@@ -1,0 +1,1 @@
+"""FlashAttention: exact attention in tiles, forward and backward, without the square matrix."""

@@ -1,0 +1,1 @@
+"""The benchmarks: ours and theirs, answers and times, from one run."""

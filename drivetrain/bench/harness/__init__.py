@@ -1,0 +1,1 @@
+"""How two implementations are timed fairly, stored and shown."""

@@ -1,0 +1,1 @@
+"""XGBoost: second-order gradient boosting in readable Python, speaking its files."""

@@ -1,0 +1,1 @@
+"""The command line: one file a method, one frozen dataclass a verb."""

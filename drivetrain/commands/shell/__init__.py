@@ -1,0 +1,1 @@
+"""What every command shares: the router, messages, exit codes."""

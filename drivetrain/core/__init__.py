@@ -1,0 +1,1 @@
+"""Ground shared by every method: errors, checks, backends, checkpoints, seeds, progress."""

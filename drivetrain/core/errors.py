@@ -1,0 +1,52 @@
+"""Errors that say what was given, what was expected and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+
+
+class MissingDependency(ImportError):
+    """An optional package is not installed; the message says how to get it."""
+
+
+class CheckpointError(ValueError):
+    """A file on disk is not the checkpoint it should be: missing parts, truncated, corrupt."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest choice, or an empty string."""
+    near = get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(kind: str, word: str, choices: Iterable[str]) -> ValueError:
+    """Return the error for a word that is none of the choices, with the nearest one named.
+
+    Example:
+        >>> unknown("method", "optin", ["optim", "amp"])
+        ValueError("Unknown method 'optin'. Did you mean 'optim'?")
+    """
+    listed = sorted(choices)
+    hint = did_you_mean(word, listed) or f" Expected one of: {', '.join(listed)}."
+    return ValueError(f"Unknown {kind} {word!r}.{hint}")
+
+
+def require(module: str, install: str) -> ModuleType:
+    """Import an optional module.
+
+    Args:
+        module: Dotted name to import.
+        install: What to give to ``pip install``, such as ``drivetrain[report]``.
+
+    Raises:
+        MissingDependency: The module is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingDependency(
+            f"{module.split('.')[0]} is not installed: pip install '{install}'"
+        ) from None

@@ -1,0 +1,1 @@
+"""Real data, offline first: typed arrays with their source and licence."""

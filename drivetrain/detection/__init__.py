@@ -1,0 +1,1 @@
+"""Detection mAP: VOC and COCO average precision, exact and fast."""

@@ -1,0 +1,1 @@
+"""Ensembles: bagging, forests, AdaBoost, voting and stacking on the same trees."""

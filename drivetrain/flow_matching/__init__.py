@@ -1,0 +1,1 @@
+"""Continuous flows, flow matching and rectified flow: exact likelihoods, straight paths."""

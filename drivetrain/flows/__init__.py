@@ -1,0 +1,1 @@
+"""Normalizing flows: NICE, RealNVP and Glow, invertible networks with exact likelihoods."""

@@ -1,0 +1,1 @@
+"""The demo: one section a method, on real data."""

@@ -1,0 +1,1 @@
+"""How sections and figures become one self-contained page."""

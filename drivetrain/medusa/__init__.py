@@ -1,0 +1,1 @@
+"""Medusa: speculative decoding with extra heads, the same text in fewer passes."""

@@ -1,0 +1,1 @@
+"""Stable Diffusion 3: rectified-flow transformers from captions to pictures."""

@@ -1,0 +1,1 @@
+"""Decision trees shared by boosting and the ensembles."""

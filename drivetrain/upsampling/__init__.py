@@ -1,0 +1,1 @@
+"""Upsampling: PixelShuffle, transposed convolution, unpooling, FCN and U-Net."""
