@@ -1,1 +1,1 @@
-"""Mixed-precision training: autocast, loss scaling and master weights that do not lose gradients."""
+"""Mixed-precision training: autocast, loss scaling and master weights that lose no gradient."""

@@ -109,4 +109,4 @@ def _bytes(tensor: Any) -> memoryview:
         import torch
 
         tensor = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return memoryview(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8))
+    return memoryview(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)

@@ -34,8 +34,10 @@ def model_name() -> str:
                 line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
             ]
     except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+        lines = []
+    if lines:
+        return lines[0].split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
 def usable_cores() -> int:
