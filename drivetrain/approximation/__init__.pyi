@@ -1,0 +1,5 @@
+# streams
+
+# gains, search, processes
+
+# inference

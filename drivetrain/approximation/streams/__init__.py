@@ -1,0 +1,5 @@
+"""Streams: means, moments, covariances and quantiles of observations as they arrive."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
