@@ -28,16 +28,15 @@ def family() -> Family:
 
 def model_name() -> str:
     """Return the processor's name as the operating system gives it."""
+    fallback = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf8") as file:
-            names = [
+            found = (
                 line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
+            )
+            return next(found, fallback)
     except OSError:
-        lines = []
-    if lines:
-        return lines[0].split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+        return fallback
 
 
 def usable_cores() -> int:
