@@ -89,6 +89,7 @@ class Row:
     what: str
     contender: str
     outcome: Outcome
+    ours: bool = False
     value: float | None = None
     unit: str = ""
     seconds: float | None = None

@@ -11,17 +11,47 @@ from typing import Any
 
 from drivetrain.bench.harness.case import Contender
 
-WARM_UP_CALLS = 2
-
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Seconds of one contender: the median, the quartiles, the first call, the memory peak."""
+    """Seconds of one contender, round by round, and its rise in memory."""
 
-    median: float
-    quartiles: tuple[float, float]
-    cold: float
+    rounds: tuple[float, ...]
     peak_bytes: int | None
+
+    @property
+    def median(self) -> float:
+        """The median of the rounds, seconds."""
+        return statistics.median(self.rounds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The first and third quartile of the rounds, seconds."""
+        if len(self.rounds) < 2:
+            return self.rounds[0], self.rounds[0]
+        first, _, third = statistics.quantiles(self.rounds, n=4, method="inclusive")
+        return first, third
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the first call of a contender took, compilation included, and what it answered."""
+
+    seconds: float
+    answer: Any
+
+
+def first_call(contender: Contender) -> Start:
+    """Call a contender for the first time; its answer is that of ``answer`` where it has one."""
+    if contender.setup:
+        contender.setup()
+    began = time.perf_counter()
+    result = contender.run()
+    elapsed = time.perf_counter() - began
+    return Start(
+        seconds=float(getattr(result, "seconds", elapsed)),
+        answer=contender.answer() if contender.answer else result,
+    )
 
 
 def interleave(
@@ -29,38 +59,30 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time contenders in turn, round after round, so that a drifting machine hits all alike.
 
-    Every second round goes backwards, so none always follows the same neighbour. Rounds stop
-    early, after three at least, when ``budget_s`` is spent.
+    Every second round goes backwards, so that none always follows the same neighbour. Rounds
+    stop early, after three at least, when ``budget_s`` is spent.
     """
-    cold, peaks = {}, {}
-    for contender in contenders:
-        cold[contender.name], peaks[contender.name] = _first_calls(contender)
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    peaks = {contender.name: _warm_up(contender) for contender in contenders}
+    rounds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     began = time.perf_counter()
     gc.collect()
     gc.disable()
     try:
         for number in range(repeats):
             for contender in contenders if number % 2 == 0 else reversed(contenders):
-                seconds[contender.name].append(_timed(contender))
+                rounds[contender.name].append(_timed(contender))
             if number >= 2 and time.perf_counter() - began > budget_s:
                 break
     finally:
         gc.enable()
     return {
-        name: Timing(
-            median=statistics.median(times),
-            quartiles=_quartiles(times),
-            cold=cold[name],
-            peak_bytes=peaks[name],
-        )
-        for name, times in seconds.items()
+        name: Timing(rounds=tuple(times), peak_bytes=peaks[name]) for name, times in rounds.items()
     }
 
 
-def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the median of the round-by-round ratios theirs / ours."""
-    return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+def paired_ratio(ours: Timing, theirs: Timing) -> float:
+    """Return the median over the rounds of their seconds divided by ours."""
+    return statistics.median(b / a for a, b in zip(ours.rounds, theirs.rounds, strict=True))
 
 
 def _timed(contender: Contender) -> float:
@@ -69,16 +91,14 @@ def _timed(contender: Contender) -> float:
     began = time.perf_counter()
     result = contender.run()
     elapsed = time.perf_counter() - began
-    # A contender that ran in another process reports its own clock, without the pipe.
+    # One that ran in another process reports its own clock, without the pipe between.
     return float(getattr(result, "seconds", elapsed))
 
 
-def _first_calls(contender: Contender) -> tuple[float, int | None]:
-    cold = _timed(contender)
-    for _ in range(WARM_UP_CALLS - 1):
-        _timed(contender)
+def _warm_up(contender: Contender) -> int | None:
     peak = peak_memory(lambda: _timed(contender))
-    return cold, peak
+    _timed(contender)
+    return peak
 
 
 def resident_bytes() -> int | None:
@@ -116,10 +136,3 @@ def peak_memory(call: Callable[[], Any], *, interval_s: float = 0.0005) -> int |
         done.set()
         watcher.join()
     return highest - before
-
-
-def _quartiles(times: list[float]) -> tuple[float, float]:
-    if len(times) < 2:
-        return times[0], times[0]
-    first, _, third = statistics.quantiles(times, n=4, method="inclusive")
-    return first, third
