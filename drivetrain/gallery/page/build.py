@@ -92,7 +92,7 @@ def load(method: str) -> Section:
             raise ValueError(
                 f"{method} has no section yet. Expected one of: {', '.join(section_names())}."
             )
-        raise unknown("method", method, section_names())
+        raise unknown("method", method, method_names())
     section = import_module(f"drivetrain.gallery.{method}").SECTION
     if not isinstance(section, Section):
         raise TypeError(f"gallery.{method}.SECTION must be a Section. Got {type(section)}.")
