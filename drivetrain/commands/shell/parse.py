@@ -37,24 +37,33 @@ def parse(module: str, verb: str, words: list[str], program: str) -> Callable[[]
 
 
 def one_line(box: str) -> str:
-    """Return the message inside tyro's box: what is wrong, and what it takes for the likely aim."""
-    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row).strip(" │") for row in box.splitlines()]
-    rows = [row for row in rows if row and not row.startswith("╭") and not row.startswith("╰")]
-    parts: list[list[str]] = [[]]
-    for row in rows:
-        if set(row) == {"─"}:
-            parts.append([])
-        else:
-            parts[-1].append(row)
+    """Return the message inside tyro's box: what is wrong, and what it takes for the likely aim.
+
+    tyro draws the box in Unicode, or in ASCII where the output's encoding is not UTF-8.
+    """
+    parts = _parts(re.sub(r"\x1b\[[0-9;]*m", "", box))
     message = " ".join(parts[0])
-    missing = re.match(r"Missing from .*?: (.*)", message)
-    if missing:
+    if message.startswith("Missing from"):
         named = [row.split()[0] for row in parts[0] if re.match(r"--?[a-z]|[A-Z]+$", row)]
-        message = f"Missing: {', '.join(named) or missing[1]}"
+        message = f"Missing: {', '.join(named)}"
     # What a dataclass itself refuses already names the argument.
     message = re.sub(r"^Error parsing [A-Z]\w*: ", "", message)
     meant = [part[1].split()[0] for part in parts if len(part) > 1 and "you meant" in part[0]]
-    return message.rstrip(".") + "." + (f" Did you mean {meant[0]}?" if meant else "")
+    return message.rstrip(" .") + "." + (f" Did you mean {meant[0]}?" if meant else "")
+
+
+def _parts(box: str) -> list[list[str]]:
+    """Split a box at its rules, title left out."""
+    parts: list[list[str]] = [[]]
+    for row in re.sub("[╭╮╰╯│]", " ", box).splitlines():
+        row = row.strip()
+        if row and set(row) <= {"─", "-"}:
+            parts.append([])
+        elif row and not row.startswith("─ "):
+            parts[-1].append(row)
+    # In Unicode the title stands in the border; in ASCII it is a part of its own.
+    found = [part for part in parts if part]
+    return found[1:] if found and "╭" not in box else found or [["Invalid arguments"]]
 
 
 @contextlib.contextmanager
