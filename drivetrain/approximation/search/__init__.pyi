@@ -1,0 +1,9 @@
+from .averages import Average as Average
+from .divergence import DirectionWarning as DirectionWarning
+from .divergence import DivergenceError as DivergenceError
+from .regions import Box as Box
+from .regions import Truncation as Truncation
+from .results import SearchResult as SearchResult
+from .robbins_monro import RobbinsMonro as RobbinsMonro
+from .robbins_monro import robbins_monro as robbins_monro
+from .rules import Rule as Rule
