@@ -1,1 +1,5 @@
 """Real data, offline first: typed arrays with their source and licence."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

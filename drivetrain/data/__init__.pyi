@@ -1,0 +1,15 @@
+from .flights import Flights as Flights
+from .flights import flights as flights
+from .handwriting import HandwrittenDigits as HandwrittenDigits
+from .handwriting import digits as digits
+from .handwriting import handwritten_digits as handwritten_digits
+from .handwriting import mnist as mnist
+from .pictures import Picture as Picture
+from .pictures import picture as picture
+from .pictures import picture_names as picture_names
+from .tables import Classes as Classes
+from .tables import Regression as Regression
+from .tables import breast_cancer as breast_cancer
+from .tables import diabetes as diabetes
+from .tables import iris as iris
+from .tables import wine as wine
