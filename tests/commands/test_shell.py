@@ -14,6 +14,7 @@ import pytest
 from drivetrain.commands.shell import router
 from drivetrain.commands.shell.messages import guarded
 from drivetrain.commands.shell.parse import one_line
+from drivetrain.commands.shell.verbs import kebab, verbs
 from drivetrain.core.rooms import method_names, module_names
 
 TWELVE = ["amp", "approximation", "attention", "boosting", "detection", "ensemble"]
@@ -95,13 +96,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_every_verb_has_help(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = in_process(capsys, method, "--help")
     assert code == 0 and f"usage: drivetrain {method} VERB" in out
-    verbs = router.verbs(method)
-    assert verbs
-    for verb, line in verbs.items():
+    found = verbs(method)
+    assert found
+    for verb, line in found.items():
         assert line, f"{method}.{verb} says nothing of itself"
-        code, out, err = in_process(capsys, method, router.kebab(verb), "--help")
+        code, out, err = in_process(capsys, method, kebab(verb), "--help")
         assert (code, err) == (0, "")
-        assert f"usage: drivetrain {method} {router.kebab(verb)}" in out
+        assert f"usage: drivetrain {method} {kebab(verb)}" in out
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,21 @@ def test_unwritable_output_is_one_line(tmp_path: Path) -> None:
     complaint = refused("bench", "--show", "--store", str(tmp_path / "none.jsonl"))
     assert "No rows" in complaint and "none.jsonl" in complaint
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_missing_package_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from drivetrain.commands.shell.router import main; main(['demo'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "drivetrain: matplotlib is not installed: pip install 'drivetrain[report]'\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_debug_shows_the_traceback() -> None:

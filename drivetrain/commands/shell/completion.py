@@ -6,7 +6,7 @@ from typing import Any
 import tyro
 
 from drivetrain.commands.shell.messages import fail
-from drivetrain.commands.shell.router import house_commands, kebab, verbs
+from drivetrain.commands.shell.verbs import house_commands, kebab, verbs
 from drivetrain.core.rooms import module_names
 
 SHELLS = ("bash", "zsh", "tcsh", "fish")

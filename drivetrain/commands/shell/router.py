@@ -5,12 +5,12 @@
 commands and their one-line descriptions are found by walking folders, not by importing them.
 """
 
-import ast
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drivetrain.commands.shell.messages import fail, guarded
+from drivetrain.commands.shell.verbs import house_commands, kebab, verbs
 from drivetrain.core.errors import did_you_mean
 from drivetrain.core.rooms import PACKAGE, is_built, method_names, module_names, summary
 
@@ -52,32 +52,6 @@ def overview() -> str:
         "drivetrain METHOD --help lists a method's verbs; --debug shows whole tracebacks.",
     ]
     return "\n".join(lines)
-
-
-def house_commands() -> list[str]:
-    """Return the commands that belong to no method."""
-    return [name for name in module_names("commands") if name not in method_names()]
-
-
-def verbs(module: str) -> dict[str, str]:
-    """Return a command module's verbs and what each does, read from its source.
-
-    A verb is a public class with a ``run`` method; its name in the shell is the class's in
-    kebab case, its description the first line of the docstring.
-    """
-    tree = ast.parse((PACKAGE / "commands" / f"{module}.py").read_text(encoding="utf8"))
-    found = {}
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
-            continue
-        if any(isinstance(item, ast.FunctionDef) and item.name == "run" for item in node.body):
-            found[node.name] = (ast.get_docstring(node) or "").partition("\n")[0]
-    return found
-
-
-def kebab(name: str) -> str:
-    """Return a class name as a word of the shell: ``QuickSummary`` is ``quick-summary``."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
 
 def _command(name: str, rest: list[str]) -> int:
