@@ -57,7 +57,7 @@ def cells(row: Row, *, first: bool) -> tuple[str, ...]:
 
 def tally(rows: Iterable[Row]) -> str:
     """Return one line that counts outcomes: ``12 won, 1 lost, 5 met, 0 missed, ...``."""
-    counted = [row.outcome for row in rows]
+    counted: list[str] = [row.outcome for row in rows]
     words = {"win": "won", "loss": "lost", "met": "met", "missed": "missed"}
     parts = [f"{counted.count(name)} {word}" for name, word in words.items()]
     parts += [f"{counted.count(n)} {n}" for n in ("unequal", "missing") if n in counted]
