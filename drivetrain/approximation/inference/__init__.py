@@ -1,0 +1,5 @@
+"""Confidence intervals for averaged stochastic approximation, and SGD estimators that give them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
