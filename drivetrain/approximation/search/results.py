@@ -1,11 +1,17 @@
-"""What a search returns."""
+"""What a search returns: the answer, its path and its uncertainty."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from drivetrain.approximation.inference.estimate import Estimate, Interval
+from drivetrain.approximation.inference.intervals import path_estimate
+from drivetrain.approximation.inference.pivots import NormalPivot
+from drivetrain.approximation.inference.plug_in import sandwich
 from drivetrain.approximation.search.averages import Kind
 from drivetrain.approximation.search.regions import Array, Point
+from drivetrain.core.checks import check_array, check_choice
 
 
 class Trace:
@@ -52,3 +58,70 @@ class SearchResult:
     left_out: int
     path: Array | None
     observations: Array | None
+
+    def estimate(
+        self,
+        method: str = "random_scaling",
+        *,
+        hessian: ArrayLike | None = None,
+        exponent: float | None = None,
+    ) -> Estimate:
+        r"""Return the averaged iterates with their uncertainty.
+
+        ``"plug_in"`` is $H^{-1} \hat S H^{-T} / n$ with $\hat S$ the mean outer product of the
+        residuals of the observations, which are regressed on the path. The path settles, so that
+        the slope of that regression is known only to about $\sqrt{2 / (b Σ a_k)}$ of itself: give
+        ``hessian`` where it is known.
+
+        Args:
+            method: ``"random_scaling"``, ``"batch_means"`` or ``"plug_in"``.
+            hessian: The slope matrix at the root, (p, p) or a number, for ``"plug_in"``.
+            exponent: The gain's exponent; with it batch means use increasing batches.
+
+        Raises:
+            ValueError: There is no plain average, or no path.
+        """
+        check_choice("method", method, ("random_scaling", "batch_means", "plug_in"))
+        path, observations = self._averaged_path()
+        if method != "plug_in":
+            return path_estimate(path[1:], method, start=path[0], exponent=exponent)
+        return _plug_in(path, observations, hessian)
+
+    def ci(
+        self,
+        level: float = 0.95,
+        method: str = "random_scaling",
+        *,
+        hessian: ArrayLike | None = None,
+        exponent: float | None = None,
+    ) -> Interval:
+        """Return a confidence interval for each coordinate of the root: see ``estimate``."""
+        return self.estimate(method, hessian=hessian, exponent=exponent).interval(level)
+
+    def _averaged_path(self) -> tuple[Array, Array]:
+        if self.average not in ("polyak", "tail", "suffix"):
+            raise ValueError(
+                "Intervals are for plain averages: pass average='polyak', 'tail' or 'suffix'. "
+                f"Got {self.average!r}."
+            )
+        if self.path is None or self.observations is None or len(self.path) != self.steps + 1:
+            raise ValueError("Intervals need the path of the whole run: pass keep_path=True.")
+        path = self.path.reshape(len(self.path), -1)[self.left_out :]
+        observations = self.observations.reshape(len(self.path) - 1, -1)[self.left_out :]
+        return path, observations
+
+
+def _plug_in(path: Array, observations: Array, hessian: ArrayLike | None) -> Estimate:
+    n, p = observations.shape
+    if n < p + 2:
+        raise ValueError(f"The plug-in needs at least p + 2 = {p + 2} averaged steps. Got {n}.")
+    value = path[1:].mean(axis=0)
+    # Centred on the average: the intercept is what remains of g there, and the fit is stable.
+    regressors = np.column_stack((np.ones(n), path[:-1] - value))
+    fitted = np.linalg.lstsq(regressors, observations, rcond=None)[0]
+    residuals = observations - regressors @ fitted
+    slope = fitted[1:].T
+    if hessian is not None:
+        slope = check_array("hessian", hessian, finite=True).reshape(p, p)
+    covariance = sandwich(slope, residuals.T @ residuals / n) / n
+    return Estimate(value, covariance, NormalPivot(), "plug_in", n)

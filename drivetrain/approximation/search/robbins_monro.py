@@ -89,6 +89,11 @@ class RobbinsMonro:
         """The shape of x; () for a number."""
         return np.shape(self._x0)
 
+    @property
+    def rule(self) -> Rule:
+        """How it steps."""
+        return self._rule
+
     def update(self, observation: ArrayLike) -> Self:
         """Step once, given what was observed at ``x``.
 
@@ -321,8 +326,9 @@ def robbins_monro(
         DirectionWarning: The function seems to decrease.
 
     Example:
+        >>> from drivetrain.approximation import Gain
         >>> r = robbins_monro(lambda w: w**3 - 5, 0.0, steps=2000, noise=1.0, random_state=0,
-        ...                   project=Box(-3, 3))
+        ...                   gain=Gain(A=10))
         >>> abs(r.x - 5 ** (1 / 3)) < 0.02
         True
 
