@@ -5,7 +5,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 STAMP  := .venv/.installed
 PAGE   ?= demo.html
 
-.PHONY: install demo test bench lint docs wheel-check clean
+.PHONY: install demo test bench lint docs readme wheel-check clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -22,6 +22,10 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 
 demo: $(STAMP)
 	$(BIN)/drivetrain demo --out $(PAGE)
+
+# Rewrites the table in README.md from the stored run in docs/bench.jsonl.
+readme: $(STAMP)
+	$(BIN)/python docs/readme_table.py
 
 bench: $(STAMP)
 	$(BIN)/drivetrain bench
