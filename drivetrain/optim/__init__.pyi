@@ -1,0 +1,3 @@
+from . import reference as reference
+from .adam import Adam as Adam
+from .adam import AdamW as AdamW

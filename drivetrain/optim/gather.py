@@ -1,0 +1,159 @@
+"""Gathers what a step touches: checks every gradient, makes missing states, picks the rules."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drivetrain.optim.rules import Entry, Group, Rule, State, rule_for
+
+
+@dataclass(kw_only=True)
+class Gathered:
+    """The parameters that have a gradient, by who steps them.
+
+    Attributes:
+        entries: Those that a kernel steps, sorted by rule.
+        by_torch: By group, those that torch's operations step.
+        borrowed: Copies of gradients made for this step.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    by_torch: dict[int, list[Tensor]] = field(default_factory=dict)
+    borrowed: list[Tensor] = field(default_factory=list)
+
+
+def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered:
+    """Return what one step touches.
+
+    Args:
+        groups: The optimizer's parameter groups.
+        state: The optimizer's state by parameter; missing entries are made.
+        kernels: False gives every parameter that can be to torch's operations.
+
+    Raises:
+        RuntimeError: A sparse gradient.
+        ValueError: A gradient of another dtype, device or shape than its parameter's; parameters
+            that share memory; a low-precision format asked of a parameter it cannot hold.
+    """
+    gathered = Gathered()
+    for number, group in enumerate(groups):
+        for param in group["params"]:
+            if param.grad is not None:
+                check_gradient(param, param.grad, number)
+                _place(gathered, param, state[param], number, group, kernels)
+    gathered.entries.sort(key=lambda entry: entry.rule.name)
+    check_apart(gathered.entries)
+    return gathered
+
+
+def check_gradient(param: Tensor, grad: Tensor, group: int) -> None:
+    """Raise where a gradient is not of its parameter's kind."""
+    if grad.layout != torch.strided:
+        raise RuntimeError(
+            f"param_groups[{group}] has a sparse gradient: Adam does not support sparse gradients, "
+            "use torch.optim.SparseAdam instead."
+        )
+    for word in ("dtype", "device", "shape"):
+        ours, theirs = getattr(grad, word), getattr(param, word)
+        if ours != theirs:
+            raise ValueError(
+                f"a gradient's {word} must be its parameter's: "
+                f"expected {_shown(theirs)} in param_groups[{group}]. Got {_shown(ours)}."
+            )
+
+
+def check_apart(entries: list[Entry]) -> None:
+    """Raise where the memory of two parameters overlaps: they would be stepped twice."""
+    spans = sorted(
+        (e.param.data_ptr(), e.param.data_ptr() + e.param.numel() * e.param.itemsize, e.group)
+        for e in entries
+        if e.param.numel()
+    )
+    for (_, end, first), (start, _, second) in pairwise(spans):
+        if start < end:
+            raise ValueError(
+                f"parameters of param_groups[{min(first, second)}] and "
+                f"param_groups[{max(first, second)}] share memory: each must be given once."
+            )
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Tell whether a tensor's elements fill its memory once each, in whatever order."""
+    sizes = sorted((s, n) for n, s in zip(tensor.shape, tensor.stride()) if n != 1)
+    expected = 1
+    for stride, size in sizes:
+        if stride != expected:
+            return tensor.numel() == 0
+        expected *= size
+    return True
+
+
+def _place(
+    gathered: Gathered, param: Tensor, state: State, number: int, group: Group, kernels: bool
+) -> None:
+    rule = rule_for(param, group)
+    flat = type(param) in (Tensor, torch.nn.Parameter) and is_dense(param)
+    if rule is not None and not rule.plain and not flat:
+        raise ValueError(
+            f"{rule.name} states need dense parameters. Got shape {tuple(param.shape)} with "
+            f"strides {param.stride()} in param_groups[{number}]."
+        )
+    if rule is None or (rule.plain and not (kernels and flat)):
+        make_state(param, state, group)
+        gathered.by_torch.setdefault(number, []).append(param)
+        return
+    ready_state(param, state, group, rule)
+    grad = _aligned(param.grad, param)
+    if grad is not param.grad:
+        gathered.borrowed.append(grad)
+    gathered.entries.append(Entry(param=param, grad=grad, state=state, rule=rule, group=number))
+
+
+def _aligned(grad: Any, param: Tensor) -> Tensor:
+    """Return the gradient, or a copy of it that lies in memory as its parameter does."""
+    same = all(
+        ours == theirs
+        for ours, theirs, size in zip(grad.stride(), param.stride(), param.shape)
+        if size != 1
+    )
+    if same and not grad.is_conj() and not grad.is_neg() and type(grad) is Tensor:
+        return grad
+    return torch.empty_like(param, requires_grad=False).copy_(grad.detach())
+
+
+def ready_state(param: Tensor, state: State, group: Group, rule: Rule) -> None:
+    """Make the state of a parameter complete, in its rule's form."""
+    if not state:
+        state["step"] = torch.zeros((), dtype=torch.float32)
+        state.update(rule.fresh(param, group))
+        return
+    step = state.get("step", 0.0)
+    if not isinstance(step, Tensor) or step.dtype != torch.float32 or step.device.type != "cpu":
+        state["step"] = torch.tensor(float(step), dtype=torch.float32)
+    rule.adopt(param, state, group)
+
+
+def make_state(param: Tensor, state: State, group: Group) -> None:
+    """Make the state that torch's operations need."""
+    from drivetrain.optim.rules import moments_like
+
+    device = param.device if group["capturable"] or group["fused"] else torch.device("cpu")
+    if not isinstance(state.get("step"), Tensor):
+        step = float(state.get("step", 0.0))
+        state["step"] = torch.tensor(step, dtype=torch.float32, device=device)
+    for key, fresh in moments_like(param, bool(group["amsgrad"])).items():
+        state.setdefault(key, fresh)
+
+
+def _shown(value: Any) -> str:
+    return str(tuple(value)) if isinstance(value, torch.Size) else str(value)
+
+
+def all_params(groups: list[Group]) -> Iterator[Tensor]:
+    """Yield every parameter of every group, in order."""
+    for group in groups:
+        yield from group["params"]
