@@ -2,6 +2,13 @@ from .advice import SPSAGains as SPSAGains
 from .advice import spsa_gains as spsa_gains
 from .averages import Average as Average
 from .curvature import Curvature as Curvature
+from .descent import Descent as Descent
+from .descent import gradient_descent as gradient_descent
+from .descent import relative_error_bound as relative_error_bound
+from .descent import relative_gradient_error as relative_gradient_error
+from .diagnostics import DistanceSlope as DistanceSlope
+from .diagnostics import FluctuationRelation as FluctuationRelation
+from .diagnostics import Pflug as Pflug
 from .differences import check_widths as check_widths
 from .divergence import DirectionWarning as DirectionWarning
 from .divergence import DivergenceError as DivergenceError
@@ -13,6 +20,9 @@ from .limits import difference_limit as difference_limit
 from .limits import linear_mean_square as linear_mean_square
 from .limits import quadratic_spsa_mean_square as quadratic_spsa_mean_square
 from .limits import robbins_monro_limit as robbins_monro_limit
+from .ode import gain_clock as gain_clock
+from .ode import lyapunov as lyapunov
+from .ode import ode_path as ode_path
 from .regions import Box as Box
 from .regions import Truncation as Truncation
 from .results import SearchResult as SearchResult

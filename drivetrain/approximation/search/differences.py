@@ -23,7 +23,8 @@ def central_points(x: Array, c: float, *, scalar: bool) -> Array:
         return np.stack((x + c, x - c))
     p = x.shape[-1]
     steps = c * np.eye(p).reshape(p, *(1,) * (x.ndim - 1), p)
-    return np.concatenate((x + steps, x - steps))
+    points: Array = np.concatenate((x + steps, x - steps))
+    return points
 
 
 def central_gradient(values: Array, c: float, *, scalar: bool) -> Array:
@@ -47,7 +48,8 @@ def simultaneous_gradient(values: Array, c: float, delta: Array, *, scalar: bool
 
 def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Return independent ±1, each with probability 1/2."""
-    return 2.0 * rng.integers(0, 2, size=shape) - 1.0
+    # Booleans take one random bit each, thirty times fewer than int64 would.
+    return np.where(rng.integers(0, 2, size=shape, dtype=np.bool_), 1.0, -1.0)
 
 
 def check_widths(
