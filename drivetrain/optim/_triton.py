@@ -15,6 +15,8 @@ import torch
 import triton
 import triton.language as tl
 
+# Elements a program has at most, and at a time.
+CHUNK = 16384
 _BLOCK = 1024
 _DTYPES = {
     torch.float32: tl.float32,
@@ -128,6 +130,7 @@ def adam_kernel(
     ALIGNED: tl.constexpr,
     ROW: tl.constexpr,
     CASE: tl.constexpr,
+    CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Update the elements of one chunk; one program a chunk."""
@@ -170,20 +173,21 @@ def adam_kernel(
     # The chunk is half of the random stream's key, so the counter never outgrows 32 bits.
     key = seed.to(tl.int64) ^ (chunk.to(tl.int64) << 32)
     lanes = tl.arange(0, BLOCK)
-    whole = length // BLOCK * BLOCK
-    for begin in range(0, whole, BLOCK):
-        _elements(
-            p, g, m, v, vmax, copy, begin + lanes, None,
-            factor, shrink, l2, lerp, beta2, rest2, eps, step_size, root, key,
-            P, M, C, AMSGRAD, COPY, STOCHASTIC,
-        )  # fmt: skip
-    if whole < length:
-        i = whole + lanes
-        _elements(
-            p, g, m, v, vmax, copy, i, i < length,
-            factor, shrink, l2, lerp, beta2, rest2, eps, step_size, root, key,
-            P, M, C, AMSGRAD, COPY, STOCHASTIC,
-        )  # fmt: skip
+    for begin in range(0, CHUNK, BLOCK):
+        i = begin + lanes
+        # Only whole blocks can be read and written in wide words.
+        if begin + BLOCK <= length:
+            _elements(
+                p, g, m, v, vmax, copy, i, None,
+                factor, shrink, l2, lerp, beta2, rest2, eps, step_size, root, key,
+                P, M, C, AMSGRAD, COPY, STOCHASTIC,
+            )  # fmt: skip
+        elif begin < length:
+            _elements(
+                p, g, m, v, vmax, copy, i, i < length,
+                factor, shrink, l2, lerp, beta2, rest2, eps, step_size, root, key,
+                P, M, C, AMSGRAD, COPY, STOCHASTIC,
+            )  # fmt: skip
 
 
 @triton.jit
@@ -195,6 +199,7 @@ def norm_kernel(
     G: tl.constexpr,
     G_COLUMN: tl.constexpr,
     ROW: tl.constexpr,
+    CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Sum g² of one chunk, and tell whether an element is not finite."""
@@ -205,7 +210,7 @@ def norm_kernel(
     lanes = tl.arange(0, BLOCK)
     total = tl.zeros((BLOCK,), tl.float32)
     bad = tl.zeros((BLOCK,), tl.int32)
-    for begin in range(0, length, BLOCK):
+    for begin in range(0, CHUNK, BLOCK):
         i = begin + lanes
         x = tl.load(g + i, mask=i < length, other=0.0).to(tl.float32)
         total += x * x
@@ -220,7 +225,7 @@ def gradient_norm(
     """Return the 2-norm of all gradients and whether one is not finite, both on the device.
 
     Args:
-        chunks: int64, (chunks, 3): row, first element, how many.
+        chunks: int64, (chunks, 3): row, first element, how many (<= ``CHUNK``).
         rows: int64, (rows, columns): addresses.
         dtype: Of the gradients.
         column: Of ``rows``, where their addresses are.
@@ -240,6 +245,7 @@ def gradient_norm(
             G=_DTYPES[dtype],
             G_COLUMN=column,
             ROW=rows.shape[1],
+            CHUNK=CHUNK,
             BLOCK=_BLOCK,
         )
     return squares.sum(dtype=torch.float64).sqrt(), spoiled.any()
@@ -258,7 +264,8 @@ def adam_step(
     """Update every parameter of the tables in one launch.
 
     Args:
-        tables: On the GPU: ``chunks`` (int64, (chunks, 3): row, first element, how many),
+        tables: On the GPU: ``chunks`` (int64, (chunks, 3): row, first element, how many,
+            at most ``CHUNK``),
             ``rows`` (int64: addresses), ``case_of`` (int64: a row's case) and ``cases``
             (float32: factor of the gradient, −1 to maximize; factor of the parameter, 1 − ηλ;
             λ of L2 or 0; 1 − β1; β2; 1 − β2; ε; η/(1 − β1^t); √(1 − β2^t); more is not read).
@@ -295,5 +302,6 @@ def adam_step(
         ALIGNED=aligned,
         ROW=rows.shape[1],
         CASE=cases.shape[1],
+        CHUNK=CHUNK,
         BLOCK=_BLOCK,
     )

@@ -183,7 +183,9 @@ def test_bf16_is_computed_in_fp32(answers: dict) -> None:
     # relative) at a step, and only of few elements.
     for name, expected in (("p", p), ("m", m), ("v", v)):
         for a, b in zip(ours[name], expected):
-            torch.testing.assert_close(a.float(), b.float(), rtol=STEPS * 2**-7, atol=1e-5)
+            size = float(b.abs().max()) if b.numel() else 0.0
+            bound = STEPS * 2**-7 * max(size, 1.0)
+            torch.testing.assert_close(a.float(), b.float(), rtol=0, atol=bound)
             assert (a != b).sum() <= 0.05 * a.numel()
 
 
@@ -247,7 +249,7 @@ def test_compiles_for_hopper_without_spills(variant: str, aligned: bool) -> None
     constants = dict(zip(("P", "G", "M", "C"), (words[word] for word in dtypes)))
     constants |= {"P_COLUMN": 0, "G_COLUMN": 1, "M_COLUMN": 3, "V_COLUMN": 4}
     constants |= {"VMAX_COLUMN": vmax, "COPY_COLUMN": copy, "STOCHASTIC": stochastic}
-    constants |= {"ALIGNED": aligned, "ROW": 6, "CASE": 12, "BLOCK": 1024}
+    constants |= {"ALIGNED": aligned, "ROW": 6, "CASE": 12, "CHUNK": 16384, "BLOCK": 1024}
     pointers = dict.fromkeys(("chunks", "rows", "case_of"), "*i64")
     pointers |= {"cases": "*fp32", "control": "*fp32", "seed": "i32"}
     signature = {name: pointers.get(name, "constexpr") for name in kernel.arg_names}
@@ -274,6 +276,6 @@ def test_norm_compiles_for_hopper() -> None:
 
     signature = dict.fromkeys(_triton.norm_kernel.arg_names, "constexpr")
     signature |= {"chunks": "*i64", "rows": "*i64", "squares": "*fp32", "spoiled": "*i32"}
-    constants = {"G": tl.bfloat16, "G_COLUMN": 1, "ROW": 5, "BLOCK": 1024}
+    constants = {"G": tl.bfloat16, "G_COLUMN": 1, "ROW": 5, "CHUNK": 16384, "BLOCK": 1024}
     source = ASTSource(_triton.norm_kernel, signature, constants)
     assert "cubin" in triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
