@@ -40,7 +40,7 @@ def choose(backend: str | None, offered: Collection[str], *, device: str = "cpu"
     Args:
         backend: The caller's explicit choice, or None.
         offered: The backends that the operation has.
-        device: ``"cpu"`` or ``"cuda"``, where the data lies.
+        device: Where the data lies: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
 
     Raises:
         ValueError: The choice is unknown, or the operation does not have it.
@@ -48,8 +48,11 @@ def choose(backend: str | None, offered: Collection[str], *, device: str = "cpu"
     """
     wanted = backend if backend is not None else _chosen.get()
     if wanted is None:
-        order = _DEFAULTS.get(device, ("torch", "reference"))
-        return next(name for name in order if name in offered and not why_missing(name))
+        order = _DEFAULTS.get(device.split(":")[0], ("torch", "reference"))
+        usable = [name for name in order if name in offered and not why_missing(name)]
+        if not usable:
+            raise ValueError(f"Nothing computes this on {device!r}. Offered: {_listed(offered)}.")
+        return usable[0]
     if wanted not in BACKENDS:
         raise unknown("backend", wanted, BACKENDS)
     if wanted not in offered:

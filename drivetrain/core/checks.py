@@ -49,16 +49,18 @@ def check_real(
         ValueError: Outside the interval.
     """
     try:
-        if isinstance(value, (bool, str, bytes)):
+        if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
             raise TypeError
         number = float(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         raise TypeError(
             f"{name} must be a real number. Got {type(value).__name__}: {_brief(value)}."
         ) from None
     if _outside(number, low, high, open_low, open_high):
         wanted = _interval(low, high, open_low, open_high) or "not NaN"
-        raise ValueError(f"{name} must be {wanted}. Got {number:g}.")
+        raise ValueError(f"{name} must be {wanted}. Got {_exact(number)}.")
     return number
 
 
@@ -71,9 +73,11 @@ def check_integer(name: str, value: Any, *, low: int | None = None, high: int | 
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer. Got {type(value).__name__}: {_brief(value)}.")
-    if _outside(int(value), low, high, False, False):
-        raise ValueError(f"{name} must be {_interval(low, high, False, False)}. Got {value}.")
-    return int(value)
+    number = int(value)
+    if (low is not None and number < low) or (high is not None and number > high):
+        bounds = [f">= {low}"] * (low is not None) + [f"<= {high}"] * (high is not None)
+        raise ValueError(f"{name} must be {' and '.join(bounds)}. Got {_brief(number)}.")
+    return number
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
@@ -83,10 +87,11 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
         ValueError: It is none of them; the nearest is named.
     """
     listed = list(choices)
-    if value not in listed:
+    if not isinstance(value, str) or value not in listed:
         expected = ", ".join(repr(choice) for choice in listed)
         raise ValueError(
-            f"{name} must be one of {expected}. Got {value!r}.{did_you_mean(str(value), listed)}"
+            f"{name} must be one of {expected}. Got {_brief(value)}."
+            f"{did_you_mean(str(value), listed)}"
         )
     return str(value)
 
@@ -105,24 +110,48 @@ def check_array(
         name: What the caller calls it.
         value: Anything numpy turns into numbers: arrays of any strides, lists, CPU tensors.
         ndim: The rank, or the ranks, that are allowed.
-        dtype: What comes back. Complex and text input is refused, never truncated.
+        dtype: What comes back. Complex numbers, text, masks and, where whole numbers are
+            asked for, fractions are refused, never truncated.
         finite: Whether NaN and infinities are refused.
 
     Raises:
         TypeError: Not numeric.
-        ValueError: Wrong rank, or not finite (the first position is named).
+        ValueError: Wrong rank, not finite (the first position is named), rows of unequal
+            length, or numbers that ``dtype`` cannot hold.
     """
-    array = np.asarray(value)
+    array = _as_array(name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers. Got dtype {array.dtype}.")
     ranks = (ndim,) if isinstance(ndim, int) else ndim
     if ranks is not None and array.ndim not in ranks:
         wanted = " or ".join(f"{rank}-d" for rank in ranks)
         raise ValueError(f"{name} must be {wanted}. Got shape {array.shape}.")
-    array = array.astype(dtype, copy=False)
+    array = _cast(name, array, np.dtype(dtype))
     if finite:
         check_finite(name, array)
     return array
+
+
+def _as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{name} must not be masked: fill or drop the masked values first.")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be rectangular. Got rows of unequal length.") from None
+    except (TypeError, RuntimeError) as error:
+        # Tensors on another device, or with a gradient, or of a kind numpy lacks.
+        raise TypeError(f"{name} cannot become a numpy array: {error}") from None
+
+
+def _cast(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    # Too large for a narrower float becomes infinite, as IEEE 754 has it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if dtype.kind in "iu" and cast is not array and not np.array_equal(cast, array):
+        wrong = array[cast != array].reshape(-1)[0]
+        raise ValueError(f"{name} must hold whole numbers of {dtype}. Got {wrong}.")
+    return cast
 
 
 def check_finite(name: str, array: NDArray[Any]) -> None:
@@ -153,6 +182,11 @@ def check_same_length(**arrays: NDArray[Any]) -> int:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"{' and '.join(arrays)} must have the same length. Got {shapes}.")
     return lengths.pop()
+
+
+def _exact(number: float) -> str:
+    short = f"{number:g}"
+    return short if float(short) == number or math.isnan(number) else repr(number)
 
 
 def _brief(value: Any, width: int = 60) -> str:

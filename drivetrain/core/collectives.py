@@ -42,15 +42,21 @@ def barrier() -> None:
 
 
 def all_sum(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the sum of ``array`` over all processes; the same bits on each of them."""
+    """Return the sum of ``array`` over all processes; the same bits on each of them.
+
+    Every process must give the same shape and dtype. The input is not changed.
+    """
     distributed = _distributed()
     if not distributed:
         return np.array(array)
     import torch
 
-    tensor = torch.from_numpy(np.array(array))
+    # Row-major: collectives refuse tensors of any other stride.
+    tensor = torch.from_numpy(np.array(array, order="C"))
+    if distributed.get_backend() == "nccl":
+        tensor = tensor.cuda()
     distributed.all_reduce(tensor)
-    return np.asarray(tensor.numpy())
+    return np.asarray(tensor.cpu().numpy())
 
 
 def broadcast(value: Any, *, source: int = 0) -> Any:

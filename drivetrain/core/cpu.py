@@ -13,7 +13,12 @@ def features() -> frozenset[str]:
     """Return LLVM's names of the host's instruction sets that are usable."""
     from llvmlite import binding
 
-    return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
+    try:
+        found = binding.get_host_cpu_features()
+    except RuntimeError:
+        # LLVM does not know this host: claim nothing, and plain code runs.
+        return frozenset()
+    return frozenset(name for name, present in found.items() if present)
 
 
 def family() -> Family:

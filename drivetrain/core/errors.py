@@ -16,11 +16,12 @@ class CheckpointError(ValueError):
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest choice, or an empty string."""
-    near = get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    lowered = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f" Did you mean {lowered[near[0]]!r}?" if near else ""
 
 
-def unknown(kind: str, word: str, choices: Iterable[str]) -> ValueError:
+def unknown(kind: str, word: object, choices: Iterable[str]) -> ValueError:
     """Return the error for a word that is none of the choices, with the nearest one named.
 
     Example:
@@ -28,7 +29,7 @@ def unknown(kind: str, word: str, choices: Iterable[str]) -> ValueError:
         ValueError("Unknown method 'optin'. Did you mean 'optim'?")
     """
     listed = sorted(choices)
-    hint = did_you_mean(word, listed) or f" Expected one of: {', '.join(listed)}."
+    hint = did_you_mean(str(word), listed) or f" Expected one of: {', '.join(listed)}."
     return ValueError(f"Unknown {kind} {word!r}.{hint}")
 
 
@@ -47,6 +48,4 @@ def require(module: str, install: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise MissingDependency(
-            f"{module.split('.')[0]} is not installed: pip install '{install}'"
-        ) from None
+        raise MissingDependency(f"{error.name} is not installed: pip install '{install}'") from None

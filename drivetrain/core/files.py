@@ -1,7 +1,9 @@
 """Files that are either whole or not there: written to a temporary name, then renamed."""
 
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,30 +15,33 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces ``path`` only once it is complete and on disk.
 
     Whatever goes wrong inside the block, disk full included, the old file stays as it was.
+    A new file replaces an old one under the same permissions; a symbolic link stays a link.
 
     Raises:
-        OSError: The folder is missing or not writable, or the disk is full; the message names
-            the path.
+        OSError: The folder is missing or not writable, the disk is full, or ``path`` is a
+            folder or a device; the message names the path.
     """
-    target = Path(path)
-    temporary = None
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(6)}.tmp"
     try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-        )
-        # mkstemp makes files private; a result is as readable as any other file the user makes.
-        os.fchmod(handle, 0o666 & ~_umask())
+        mode = _mode(target)
+        # Not tempfile: its files are private, and one cannot ask for the umask without setting it.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(target)) from None
+        # An error with a name of its own comes from some other file that the block works on.
+        if error.errno is None or error.filename not in (None, str(temporary), str(target)):
+            raise
+        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from None
     finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+        with suppress(OSError):
+            os.unlink(temporary)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -45,7 +50,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text.encode())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _mode(target: Path) -> int | None:
+    """Return the permissions of the file that is replaced; refuse what is not a file."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        # Renaming over /dev/null would replace the device itself.
+        raise OSError(errno.EINVAL, "not a regular file")
+    return stat.S_IMODE(mode)

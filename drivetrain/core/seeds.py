@@ -39,21 +39,25 @@ def torch_generator(
 ) -> "torch.Generator":
     """Return a torch Generator on ``device``: the given one, or a new one from a seed.
 
+    Without either, the seed is drawn from torch's own stream, so ``torch.manual_seed`` decides.
+
     Raises:
         TypeError: Neither a Generator, nor an integer, nor None.
+        ValueError: A seed outside 0 to 2^64 - 1.
     """
     import torch
 
     if isinstance(generator, torch.Generator):
         return generator
-    if generator is not None and (isinstance(generator, bool) or not isinstance(generator, int)):
+    if generator is None:
+        generator = int(torch.randint(2**63 - 1, ()))
+    if isinstance(generator, bool) or not isinstance(generator, (int, np.integer)):
         raise TypeError(
             "generator must be None, an integer or a torch.Generator. "
             f"Got {type(generator).__name__}."
         )
+    if not 0 <= generator < 2**64:
+        raise ValueError(f"generator must be >= 0 and < 2^64. Got {generator}.")
     made = torch.Generator(device=device)
-    if generator is None:
-        made.seed()
-    else:
-        made.manual_seed(generator)
+    made.manual_seed(int(generator))
     return made
