@@ -20,7 +20,7 @@ from drivetrain.gallery.page.svg import fragment
 
 # Widths in CSS pixels, so that one, two or three panels fill the column and each still reads
 # on a phone, where every panel takes the whole width.
-FULL, HALF, THIRD = 880, 430, 282
+FULL, HALF, THIRD = 880, 430, 280
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -133,13 +133,25 @@ def power(value: float) -> str:
     return f"{value:g}" if 0 <= exponent <= 2 else "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
-def log_axis(ax: Axes, which: str, *, count: int = 6) -> None:
-    """Make an axis logarithmic, with ticks at powers of ten written as plain text."""
+def _log_tick(value: float, _: int | None) -> str:
+    exact = value > 0 and np.isclose(np.log10(value) % 1, (0, 1)).any()
+    return power(value) if exact else f"{value:g}"
+
+
+def log_axis(ax: Axes, which: str, *, count: int = 6, steps: Sequence[float] = (1,)) -> None:
+    """Make axes logarithmic, with ticks at powers of ten written as plain text.
+
+    Args:
+        ax: The axes.
+        which: ``"x"``, ``"y"`` or ``"xy"``.
+        count: About how many ticks.
+        steps: Multiples of the powers that get a tick too, such as ``(1, 2, 5)``.
+    """
     for name in which:
         axis = ax.xaxis if name == "x" else ax.yaxis
         (ax.set_xscale if name == "x" else ax.set_yscale)("log")
-        axis.set_major_locator(LogLocator(numticks=count))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+        axis.set_major_locator(LogLocator(subs=steps, numticks=count))
+        axis.set_major_formatter(FuncFormatter(_log_tick))
         axis.set_minor_locator(NullLocator())
 
 

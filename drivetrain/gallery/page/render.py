@@ -1,6 +1,7 @@
 """Fills the page's template: no network, no script, colours for light and dark."""
 
 import platform
+import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,7 @@ def render(chapters: Sequence[Chapter], *, seed: int, sole: bool) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["inline"] = _inline
+    environment.filters["minus"] = _minus
     template = environment.from_string((_FOLDER / "page.html.j2").read_text(encoding="utf8"))
     return template.render(
         chapters=chapters,
@@ -57,6 +59,10 @@ def _contents(chapters: Sequence[Chapter]) -> list[tuple[str, str, str, Chapter 
 def _inline(svg: str, prefix: str) -> Markup:
     # Panels are made by draw.panel, never from outside text, so they pass unescaped.
     return Markup(isolate(svg, prefix))
+
+
+def _minus(text: str) -> str:
+    return re.sub(r"-(?=\d)", "−", text)
 
 
 def _sources(chapters: Sequence[Chapter]) -> list[str]:
