@@ -1,4 +1,6 @@
 # streams
+from .streams import Mean as Mean
+from .streams import Moments as Moments
 
 # gains, search, processes
 from .gains import Gain as Gain

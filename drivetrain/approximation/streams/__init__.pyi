@@ -1,0 +1,2 @@
+from .mean import Mean as Mean
+from .moments import Moments as Moments
