@@ -1,9 +1,12 @@
-"""How fast the house opens its door: imports and help, beside the import of torch."""
+"""How fast the house opens its door: imports, help, and the first call of a kernel."""
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import partial
 
 from drivetrain.bench.harness.case import Case, Contender, Measure, Race
 
@@ -12,7 +15,7 @@ REPEATS = 9
 
 
 def cases() -> Iterator[Case]:
-    """Yield the import time and the two helps."""
+    """Yield the import time, the two helps and the first steps."""
     yield Measure(
         name="import",
         what="import drivetrain in a fresh interpreter",
@@ -23,6 +26,36 @@ def cases() -> Iterator[Case]:
     )
     yield _help_race("help", ["--help"], floor=20.0)
     yield _help_race("verb-help", ["optim", "memory", "--help"], floor=8.0)
+    for name, what, cached in (
+        ("first-step-compiling", "first AdamW step of a process, nothing cached", False),
+        ("first-step-cached", "first AdamW step of a process after `drivetrain warmup`", True),
+    ):
+        yield Measure(
+            name=name,
+            what=what,
+            value=partial(first_step_seconds, cached=cached),
+            unit="s",
+            detail=lambda: "Numba's compilation, or its cache on disk, included",
+        )
+
+
+def first_step_seconds(*, cached: bool) -> float:
+    """Return the seconds of the first AdamW step in a fresh process, torch's import excluded.
+
+    Args:
+        cached: Whether an earlier process has left its compiled kernels on disk.
+    """
+    code = (
+        "import time, torch; p = torch.nn.Parameter(torch.zeros(1000)); "
+        "p.grad = torch.ones(1000); began = time.perf_counter(); "
+        "from drivetrain.optim import AdamW; AdamW([p]).step(); "
+        "print(time.perf_counter() - began)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        if cached:
+            _python(code, environment)
+        return float(_python(code, environment).stdout)
 
 
 def import_milliseconds() -> float:
@@ -57,7 +90,14 @@ def _both_ended_well(ours: "subprocess.CompletedProcess[str]", theirs: object) -
     return "different work: a yardstick, not a rival"
 
 
-def _python(code: str) -> "subprocess.CompletedProcess[str]":
+def _python(
+    code: str, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
     )
