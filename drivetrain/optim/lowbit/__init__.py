@@ -1,0 +1,1 @@
+"""Adam in few bits: 8-bit states, bfloat16 with stochastic rounding, master copies."""

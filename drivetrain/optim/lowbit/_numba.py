@@ -1,0 +1,711 @@
+"""CPU kernels of the low-precision formats: decode to float32, step, encode.
+
+Numba widens 32-bit integers to 64 bits, which halves the vectors; what touches bits is therefore
+written as intrinsics, in plain LLVM operations that every target vectorises. A piece of a chunk
+is decoded into scratch memory that stays in the first cache, stepped there and encoded again, so
+that each stage is a simple loop. Only the pure bfloat16 format has a kernel of its own.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+from drivetrain.optim._numba import (
+    CASE_STEP,
+    GRAD,
+    PARAM,
+    constants,
+    fmuladd,
+    pointer,
+)
+
+# What the elements of a tensor are.
+FLOAT32, BFLOAT16, FLOAT16, CODES = range(4)
+# How a stepped parameter is written.
+DIRECT, NEAREST, STOCHASTIC, KAHAN, MASTER = range(5)
+# The order of operations: as one fused step, as bitsandbytes, or torch's bfloat16 operations.
+FUSED, BITSANDBYTES, ONE_BY_ONE = range(3)
+# Entries of a format: kinds and modes, then the columns of a row; -1 where there is none.
+(
+    KIND,
+    STATE_KIND,
+    WRITE,
+    ORDER,
+    GRID,
+    FIRST,
+    SECOND,
+    LARGEST,
+    FIRST_SCALE,
+    SECOND_SCALE,
+    EXTRA,
+    SEED,
+    FORMAT,
+) = range(13)
+
+BLOCK = 256
+PIECE = 1024
+# Elements that share two keys of random bits: a table's chunk, so that a kernel needs one pair.
+STREAM = 16384
+# Rows of scratch do not start at equal offsets of a page, or loads wait for unrelated stores.
+ROW = PIECE + 80
+SCRATCH_P, SCRATCH_G, SCRATCH_M, SCRATCH_V, SCRATCH_TOP, SCRATCHES = range(6)
+
+I8, I16, I32, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType()
+HIGH = I32(0xFFFF0000)
+
+
+def _nearest_even(builder, value):  # type: ignore[no-untyped-def]
+    # Half a unit less one, plus the last bit kept: ties go to even. A NaN computed from bfloat16
+    # numbers has zeros in its low half, so the addition never carries it away.
+    bits = builder.bitcast(value, I32)
+    last = builder.and_(builder.lshr(bits, I32(16)), I32(1))
+    return builder.add(builder.add(bits, I32(0x7FFF)), last)
+
+
+def _quiet(builder, value, rounded):  # type: ignore[no-untyped-def]
+    nan = builder.fcmp_unordered("uno", value, value)
+    return builder.select(nan, builder.or_(builder.bitcast(value, I32), I32(0x400000)), rounded)
+
+
+@intrinsic
+def from_bfloat16(typingctx, half):  # type: ignore[no-untyped-def]
+    """Return the float32 of a bfloat16 pattern."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.bitcast(b.shl(b.zext(a[0], I32), I32(16)), F32)
+
+    return types.float32(types.uint16), build
+
+
+@intrinsic
+def to_bfloat16(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return the nearest bfloat16's pattern, ties to even; NaN stays NaN whatever its payload."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        bits = _quiet(b, a[0], _nearest_even(b, a[0]))
+        return b.trunc(b.lshr(bits, I32(16)), I16)
+
+    return types.uint16(types.float32), build
+
+
+@intrinsic
+def rounded(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return the nearest bfloat16 as a float32, of a value computed from bfloat16 numbers."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.bitcast(b.and_(_nearest_even(b, a[0]), HIGH), F32)
+
+    return types.float32(types.float32), build
+
+
+@intrinsic
+def from_float16(typingctx, half):  # type: ignore[no-untyped-def]
+    """Return the float32 of a float16 pattern."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.fpext(b.bitcast(a[0], ir.HalfType()), F32)
+
+    return types.float32(types.uint16), build
+
+
+@intrinsic
+def to_float16(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return the nearest float16's pattern, ties to even."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.bitcast(b.fptrunc(a[0], ir.HalfType()), I16)
+
+    return types.uint16(types.float32), build
+
+
+@intrinsic
+def even(typingctx, pair):  # type: ignore[no-untyped-def]
+    """Return the first of two neighbouring bfloat16 numbers."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.bitcast(b.shl(a[0], I32(16)), F32)
+
+    return types.float32(types.uint32), build
+
+
+@intrinsic
+def odd(typingctx, pair):  # type: ignore[no-untyped-def]
+    """Return the second of two neighbouring bfloat16 numbers."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.bitcast(b.and_(a[0], HIGH), F32)
+
+    return types.float32(types.uint32), build
+
+
+@intrinsic
+def join_nearest(typingctx, first, second):  # type: ignore[no-untyped-def]
+    """Return two neighbouring bfloat16 numbers, each rounded to nearest even."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        low = b.lshr(_nearest_even(b, a[0]), I32(16))
+        return b.or_(low, b.and_(_nearest_even(b, a[1]), HIGH))
+
+    return types.uint32(types.float32, types.float32), build
+
+
+@intrinsic
+def join_stochastic(typingctx, first, second, random):  # type: ignore[no-untyped-def]
+    """Return two neighbouring bfloat16 numbers, rounded by the halves of 32 random bits.
+
+    Less than a unit is added and the rest is cut off, so an infinity stays one; and so does a
+    NaN, by the zeros in its low half.
+    """
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        low = b.add(b.bitcast(a[0], I32), b.and_(a[2], I32(0xFFFF)))
+        high = b.add(b.bitcast(a[1], I32), b.lshr(a[2], I32(16)))
+        return b.or_(b.lshr(low, I32(16)), b.and_(high, HIGH))
+
+    return types.uint32(types.float32, types.float32, types.uint32), build
+
+
+@intrinsic
+def quiet(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return the value, or for any NaN the one whose low half is zero."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        nan = b.fcmp_unordered("uno", a[0], a[0])
+        return b.select(nan, ir.Constant(F32, float("nan")), a[0])
+
+    return types.float32(types.float32), build
+
+
+@intrinsic
+def scramble(typingctx, index, key, second_key):  # type: ignore[no-untyped-def]
+    """Return 32 random bits for a counter: a bijection whose every output bit is unbiased."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        x = b.add(b.trunc(a[0], I32), a[1])
+        x = b.mul(b.xor(x, b.lshr(x, I32(16))), I32(0x7FEB352D))
+        x = b.add(b.xor(x, b.lshr(x, I32(15))), a[2])
+        x = b.mul(x, I32(0x846CA68B))
+        return b.xor(x, b.lshr(x, I32(16)))
+
+    return types.uint32(types.intp, types.uint32, types.uint32), build
+
+
+@intrinsic
+def finite_magnitude(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return the bits of |value|, ordered as the magnitudes are; 0 where it is not finite."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        bits = b.and_(b.bitcast(a[0], I32), I32(0x7FFFFFFF))
+        return b.select(b.icmp_unsigned("<", bits, I32(0x7F800000)), bits, I32(0))
+
+    return types.int32(types.float32), build
+
+
+@intrinsic
+def of_bits(typingctx, bits):  # type: ignore[no-untyped-def]
+    """Return the float32 that has the given bits."""
+    return types.float32(types.int32), lambda context, b, signature, a: b.bitcast(a[0], F32)
+
+
+@intrinsic
+def truncated(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return a float32 as a 32-bit integer, towards zero."""
+    return types.int32(types.float32), lambda context, b, signature, a: b.fptosi(a[0], I32)
+
+
+@intrinsic
+def real(typingctx, value):  # type: ignore[no-untyped-def]
+    """Return a 32-bit integer as a float32."""
+    return types.float32(types.int32), lambda context, b, signature, a: b.sitofp(a[0], F32)
+
+
+@intrinsic
+def place(typingctx, number, fraction, edge):  # type: ignore[no-untyped-def]
+    """Return a code's number; the last cell of a decade reaches a little into the next one."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        power = b.icmp_signed("==", b.and_(a[0], b.sub(a[0], I32(1))), I32(0))
+        early = b.and_(power, b.fcmp_ordered("<=", a[1], a[2]))
+        return b.select(early, b.sub(a[0], I32(1)), a[0])
+
+    return types.int32(types.int32, types.float32, types.float32), build
+
+
+@intrinsic
+def signed_code(typingctx, number, value):  # type: ignore[no-untyped-def]
+    """Return 127 + number for a positive value, 127 - number >= 0 for a negative one."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        below = b.sub(I32(127), a[0])
+        below = b.select(b.icmp_signed("<", below, I32(0)), I32(0), below)
+        negative = b.icmp_signed("<", b.bitcast(a[1], I32), I32(0))
+        return b.trunc(b.select(negative, below, b.add(I32(127), a[0])), I8)
+
+    return types.uint8(types.int32, types.float32), build
+
+
+@intrinsic
+def unsigned_code(typingctx, number):  # type: ignore[no-untyped-def]
+    """Return number - 1 as a byte."""
+
+    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+        return b.trunc(b.sub(a[0], I32(1)), I8)
+
+    return types.uint8(types.int32), build
+
+
+@njit(cache=True)
+def mixed(x):  # type: ignore[no-untyped-def]
+    """Return 64 bits that depend on all 64 given ones (SplitMix64's finisher)."""
+    z = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def chunk_keys(seed, step, start):  # type: ignore[no-untyped-def]
+    """Return the two keys of a chunk's random bits at a step."""
+    z = mixed(mixed(mixed(np.uint64(seed)) + np.uint64(step)) + np.uint64(start // STREAM))
+    return np.uint32(z & np.uint64(0xFFFFFFFF)), np.uint32(z >> np.uint64(32))
+
+
+# Contraction and reassociation change last bits of float32, far below what the format keeps; NaN
+# and infinity behave as written.
+@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+def fused_step(k, p, g, m, v):  # type: ignore[no-untyped-def]
+    """Return one element after a step, in float32: one division, the root's correction folded.
+
+    ``g`` has been multiplied by the case's factor.
+    """
+    _, shrink, _, lerp, beta2, rest2, eps, minus_step_size, root = k
+    m = m + (g - m) * lerp
+    v = v * beta2 + g * g * rest2
+    return p * shrink + (minus_step_size * root) * m / (np.sqrt(v) + eps * root), m, v
+
+
+@njit(cache=True, error_model="numpy")
+def step_pairs_nearest(k, p, g, m, v):  # type: ignore[no-untyped-def]
+    """Step pairs of bfloat16 numbers, everything rounded to nearest even."""
+    factor = k[0]
+    for i in range(len(p)):
+        pi, gi, mi, vi = p[i], g[i], m[i], v[i]
+        pe, me, ve = fused_step(k, even(pi), even(gi) * factor, even(mi), even(vi))
+        po, mo, vo = fused_step(k, odd(pi), odd(gi) * factor, odd(mi), odd(vi))
+        p[i] = join_nearest(pe, po)
+        m[i] = join_nearest(me, mo)
+        v[i] = join_nearest(ve, vo)
+
+
+@njit(cache=True, error_model="numpy")
+def step_pairs_stochastic(k, p, g, m, v, key, second_key):  # type: ignore[no-untyped-def]
+    """Step pairs of bfloat16 numbers, p rounded stochastically, m and v to nearest even."""
+    factor = k[0]
+    for i in range(len(p)):
+        pi, gi, mi, vi = p[i], g[i], m[i], v[i]
+        pe, me, ve = fused_step(k, even(pi), even(gi) * factor, even(mi), even(vi))
+        po, mo, vo = fused_step(k, odd(pi), odd(gi) * factor, odd(mi), odd(vi))
+        p[i] = join_stochastic(pe, po, scramble(i, key, second_key))
+        m[i] = join_nearest(me, mo)
+        v[i] = join_nearest(ve, vo)
+
+
+@njit(cache=True, error_model="numpy")
+def step_bfloat16(k, addresses, start, n, stochastic, key, second_key):  # type: ignore[no-untyped-def]
+    """Step a chunk whose parameter, gradient and moments are all bfloat16, without L2."""
+    p, g, m, v = addresses
+    offset, half = 2 * start, n // 2
+    p4 = carray(pointer(p + offset, np.uint32), half)
+    g4 = carray(pointer(g + offset, np.uint32), half)
+    m4 = carray(pointer(m + offset, np.uint32), half)
+    v4 = carray(pointer(v + offset, np.uint32), half)
+    if stochastic:
+        step_pairs_stochastic(k, p4, g4, m4, v4, key, second_key)
+    else:
+        step_pairs_nearest(k, p4, g4, m4, v4)
+    if n % 2:
+        # The last one has no neighbour: a pair of its own, of which only the first half is kept.
+        last = offset + 2 * (n - 1)
+        p2, g2 = carray(pointer(p + last, np.uint16), 1), carray(pointer(g + last, np.uint16), 1)
+        m2, v2 = carray(pointer(m + last, np.uint16), 1), carray(pointer(v + last, np.uint16), 1)
+        pi, mi, vi = fused_step(
+            k,
+            from_bfloat16(p2[0]),
+            from_bfloat16(g2[0]) * k[0],
+            from_bfloat16(m2[0]),
+            from_bfloat16(v2[0]),
+        )
+        zero = np.float32(0)
+        if stochastic:
+            joined = join_stochastic(pi, zero, scramble(half, key, second_key))
+        else:
+            joined = join_nearest(pi, zero)
+        p2[0] = np.uint16(joined & np.uint32(0xFFFF))
+        m2[0] = np.uint16(join_nearest(mi, zero) & np.uint32(0xFFFF))
+        v2[0] = np.uint16(join_nearest(vi, zero) & np.uint32(0xFFFF))
+
+
+@njit(cache=True)
+def widen(kind, address, out):  # type: ignore[no-untyped-def]
+    """Decode bfloat16 or float16 numbers to float32."""
+    source = carray(pointer(address, np.uint16), len(out))
+    if kind == BFLOAT16:
+        for i in range(len(out)):
+            out[i] = from_bfloat16(source[i])
+    else:
+        for i in range(len(out)):
+            out[i] = from_float16(source[i])
+
+
+@njit(cache=True)
+def narrow(kind, values, address):  # type: ignore[no-untyped-def]
+    """Encode float32 numbers as bfloat16 or float16, to nearest even."""
+    target = carray(pointer(address, np.uint16), len(values))
+    if kind == BFLOAT16:
+        for i in range(len(values)):
+            target[i] = to_bfloat16(values[i])
+    else:
+        for i in range(len(values)):
+            target[i] = to_float16(values[i])
+
+
+@njit(cache=True)
+def narrow_stochastic(values, address, first, key, second_key):  # type: ignore[no-untyped-def]
+    """Encode float32 numbers as bfloat16, stochastically; ``first`` is the chunk's pair."""
+    half = len(values) // 2
+    target = carray(pointer(address, np.uint32), half)
+    for i in range(half):
+        random = scramble(first + i, key, second_key)
+        target[i] = join_stochastic(quiet(values[2 * i]), quiet(values[2 * i + 1]), random)
+    if len(values) % 2:
+        last = carray(pointer(address + 4 * half, np.uint16), 1)
+        random = scramble(first + half, key, second_key)
+        joined = join_stochastic(quiet(values[2 * half]), np.float32(0), random)
+        last[0] = np.uint16(joined & np.uint32(0xFFFF))
+
+
+@njit(cache=True)
+def narrow_kahan(values, address, lost_address):  # type: ignore[no-untyped-def]
+    """Encode float32 numbers as bfloat16, and what that loses as another bfloat16."""
+    target = carray(pointer(address, np.uint16), len(values))
+    lost = carray(pointer(lost_address, np.uint16), len(values))
+    highest = np.float32(3.4028234663852886e38)
+    for i in range(len(values)):
+        target[i] = to_bfloat16(values[i])
+        rest = values[i] - from_bfloat16(target[i])
+        # Nothing is kept of a number that overflowed, or an infinity would turn into a NaN.
+        lost[i] = to_bfloat16(rest if abs(rest) <= highest else np.float32(0))
+
+
+@njit(cache=True)
+def look_up(codes, scales, codebook, out):  # type: ignore[no-untyped-def]
+    """Decode blocks of codes to float32."""
+    n = len(out)
+    for i in range(n):
+        out[i] = codebook[codes[i]]
+    for b in range(len(scales)):
+        low, high = b * BLOCK, min(n, (b + 1) * BLOCK)
+        scale = scales[b]
+        for i in range(low, high):
+            out[i] *= scale
+
+
+@njit(cache=True)
+def largest_finite(values):  # type: ignore[no-untyped-def]
+    """Return the largest finite magnitude, 0 of none."""
+    top = np.int32(0)
+    for i in range(len(values)):
+        bits = finite_magnitude(values[i])
+        top = bits if bits > top else top
+    return of_bits(top)
+
+
+@njit(cache=True)
+def normalise(values, inverse):  # type: ignore[no-untyped-def]
+    """Scale to [-1, 1] in place; NaN becomes -1, whose code is 0."""
+    one = np.float32(1)
+    for i in range(len(values)):
+        y = values[i] * inverse
+        y = y if y > -one else -one
+        values[i] = y if y < one else one
+
+
+@njit(cache=True)
+def snap(values):  # type: ignore[no-untyped-def]
+    """Move numbers in [-1, 1] to the grid of 65536 points that bitsandbytes looks codes up by."""
+    one, half, points = np.float32(1), np.float32(0.5), np.float32(65535)
+    spacing = np.float32(2 / 65535)
+    for i in range(len(values)):
+        point = truncated((values[i] + one) * half * points + half)
+        values[i] = real(point) * spacing - one
+
+
+@njit(cache=True)
+def cell(a, lines):  # type: ignore[no-untyped-def]
+    """Return the number of the code nearest to a in [0, 1], counted from the smallest.
+
+    Between the decades' borders the numbers lie on straight lines, and each decade is coarser than
+    the one below: the least of all lines is the right one, so neither a search nor a table is
+    needed. The last line lifts the numbers near 1, whose code stands closer than the others.
+    """
+    x = min(fmuladd(a, lines[0], lines[1]), fmuladd(a, lines[2], lines[3]))
+    y = min(fmuladd(a, lines[4], lines[5]), fmuladd(a, lines[6], lines[7]))
+    z = min(fmuladd(a, lines[8], lines[9]), fmuladd(a, lines[10], lines[11]))
+    x = min(x, y)
+    x = min(x, z)
+    x = min(x, fmuladd(a, lines[12], lines[13]))
+    x = max(x, fmuladd(a, lines[14], lines[15]))
+    number = truncated(x)
+    return place(number, x - real(number), np.float32(0.2))
+
+
+@njit(cache=True)
+def registers(row):  # type: ignore[no-untyped-def]
+    """Return the sixteen numbers of a row as values, so that no store can alias them."""
+    return (
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
+        row[15],
+    )
+
+
+@njit(cache=True)
+def encode_signed(values, row, codes):  # type: ignore[no-untyped-def]
+    """Write the codes of numbers in [-1, 1]."""
+    lines = registers(row)
+    for i in range(len(values)):
+        y = values[i]
+        codes[i] = signed_code(cell(abs(y), lines), y)
+
+
+@njit(cache=True)
+def encode_unsigned(values, row, codes):  # type: ignore[no-untyped-def]
+    """Write the codes of numbers in [0, 1]; negative ones count as 0."""
+    lines, zero = registers(row), np.float32(0)
+    for i in range(len(values)):
+        y = values[i] if values[i] > zero else zero
+        codes[i] = unsigned_code(cell(y, lines))
+
+
+@njit(cache=True, error_model="numpy")
+def quantize(values, codes, scales, row, signed, grid):  # type: ignore[no-untyped-def]
+    """Encode float32 numbers block by block; ``values`` is overwritten."""
+    n, highest = len(values), np.float32(3.4028234663852886e38)
+    for b in range(len(scales)):
+        low, high = b * BLOCK, min(n, (b + 1) * BLOCK)
+        block = values[low:high]
+        scale = largest_finite(block)
+        scales[b] = scale
+        inverse = np.float32(1) / scale
+        # bitsandbytes lets 1/x overflow; capped, an empty block has zeros and tiny ones survive.
+        normalise(block, inverse if grid or inverse < highest else highest)
+    if grid:
+        snap(values)
+    if signed:
+        encode_signed(values, row, codes)
+    else:
+        encode_unsigned(values, row, codes)
+
+
+@njit(cache=True, error_model="numpy")
+def step_fused(k, p, g, m, v):  # type: ignore[no-untyped-def]
+    """Step in float32; the gradient of the L2 penalty goes into the moments."""
+    factor, l2 = k[0], k[2]
+    if l2 != 0:
+        for i in range(len(p)):
+            gi = fmuladd(l2, p[i], g[i] * factor)
+            p[i], m[i], v[i] = fused_step(k, p[i], gi, m[i], v[i])
+    else:
+        for i in range(len(p)):
+            p[i], m[i], v[i] = fused_step(k, p[i], g[i] * factor, m[i], v[i])
+
+
+@njit(cache=True, error_model="numpy")
+def step_like_bitsandbytes(k, p, g, m, v):  # type: ignore[no-untyped-def]
+    """Step in float32; the moments to the last bit as bitsandbytes computes them."""
+    factor, shrink, l2, lerp, beta2, rest2, eps, minus_step_size, root = k
+    beta1, length, floor = np.float32(1) - lerp, minus_step_size * root, eps * root
+    for i in range(len(p)):
+        gi, pi = g[i] * factor, p[i]
+        gi = fmuladd(l2, pi, gi) if l2 != 0 else gi
+        mi = fmuladd(lerp, gi, m[i] * beta1)
+        vi = fmuladd(rest2 * gi, gi, v[i] * beta2)
+        p[i] = pi * shrink + length * mi / (np.sqrt(vi) + floor)
+        m[i] = mi
+        v[i] = vi
+
+
+@njit(cache=True, error_model="numpy")
+def step_one_by_one(k, p, g, m, v, top):  # type: ignore[no-untyped-def]
+    """Step bfloat16 numbers as torch's single-tensor operations do: each rounds its result."""
+    factor, shrink, l2, lerp, beta2, rest2, eps, minus_step_size, root = k
+    near, one = lerp < np.float32(0.5), np.float32(1)
+    for i in range(len(p)):
+        gi = rounded(g[i] * factor)
+        pi = rounded(p[i] * shrink)
+        gi = rounded(fmuladd(l2, pi, gi)) if l2 != 0 else gi
+        gap = gi - m[i]
+        mi = rounded(fmuladd(lerp, gap, m[i]) if near else fmuladd(lerp - one, gap, gi))
+        vi = rounded(fmuladd(rest2 * gi, gi, rounded(v[i] * beta2)))
+        # Written so that a NaN on either side stays, as torch.maximum has it.
+        ti = top[i] if top[i] > vi or top[i] != top[i] else vi
+        floor = rounded(rounded(rounded(np.sqrt(ti)) / root) + eps)
+        p[i] = rounded(pi + minus_step_size * mi / floor)
+        m[i] = mi
+        v[i] = vi
+        top[i] = ti
+
+
+@njit(cache=True)
+def load(kind, address, scratch):  # type: ignore[no-untyped-def]
+    """Return an array of float32: the numbers themselves, or scratch that they are decoded to."""
+    if kind == FLOAT32:
+        return carray(pointer(address, np.float32), len(scratch))
+    widen(kind, address, scratch)
+    return scratch
+
+
+@njit(cache=True)
+def load_codes(row, column, scale_column, start, codebook, scratch):  # type: ignore[no-untyped-def]
+    """Decode a piece of a quantized moment."""
+    n = len(scratch)
+    codes = carray(pointer(row[column] + start, np.uint8), n)
+    count = (n + BLOCK - 1) // BLOCK
+    scales = carray(pointer(row[scale_column] + start // BLOCK * 4, np.float32), count)
+    look_up(codes, scales, codebook, scratch)
+    return codes, scales
+
+
+@njit(cache=True)
+def size_of(kind):  # type: ignore[no-untyped-def]
+    """Return the bytes of an element that is not a code."""
+    return 4 if kind == FLOAT32 else 2
+
+
+@njit(cache=True)
+def step_moments(fmt, tables, k, row, start, scratch, p, g):  # type: ignore[no-untyped-def]
+    """Step a piece whose parameter and gradient are float32 by now, and write its moments."""
+    n = len(p)
+    m, v = scratch[SCRATCH_M, :n], scratch[SCRATCH_V, :n]
+    codebooks, lines = tables
+    kind, grid = fmt[STATE_KIND], fmt[GRID] != 0
+    if kind == CODES:
+        first, second = fmt[FIRST], fmt[SECOND]
+        m1, s1 = load_codes(row, first, fmt[FIRST_SCALE], start, codebooks[0], m)
+        v1, s2 = load_codes(row, second, fmt[SECOND_SCALE], start, codebooks[1], v)
+        step_like_bitsandbytes(k, p, g, m, v)
+        quantize(m, m1, s1, lines[0], True, grid)
+        quantize(v, v1, s2, lines[1], False, grid)
+        return
+    offset = start * size_of(kind)
+    m = load(kind, row[fmt[FIRST]] + offset, m)
+    v = load(kind, row[fmt[SECOND]] + offset, v)
+    if fmt[ORDER] == FUSED:
+        step_fused(k, p, g, m, v)
+    else:
+        top = scratch[SCRATCH_TOP, :n]
+        if fmt[LARGEST] >= 0:
+            widen(kind, row[fmt[LARGEST]] + offset, top)
+        else:
+            top[:] = np.float32(0)
+        step_one_by_one(k, p, g, m, v, top)
+        if fmt[LARGEST] >= 0:
+            narrow(kind, top, row[fmt[LARGEST]] + offset)
+    if kind != FLOAT32:
+        narrow(kind, m, row[fmt[FIRST]] + offset)
+        narrow(kind, v, row[fmt[SECOND]] + offset)
+
+
+@njit(cache=True)
+def step_piece(fmt, tables, k, row, start, begin, n, scratch, keys):  # type: ignore[no-untyped-def]
+    """Step elements start..start+n of a parameter; ``begin`` counts from the chunk's start."""
+    kind, write = fmt[KIND], fmt[WRITE]
+    offset = start * size_of(kind)
+    address, ps = row[PARAM] + offset, scratch[SCRATCH_P, :n]
+    if write == MASTER:
+        p = load(FLOAT32, row[fmt[EXTRA]] + start * 4, ps)
+    else:
+        p = load(kind, address, ps)
+    if write == KAHAN:
+        lost = carray(pointer(row[fmt[EXTRA]] + offset, np.uint16), n)
+        for i in range(n):
+            p[i] += from_bfloat16(lost[i])
+    g = load(kind, row[GRAD] + offset, scratch[SCRATCH_G, :n])
+    step_moments(fmt, tables, k, row, start, scratch, p, g)
+    if write == STOCHASTIC:
+        narrow_stochastic(p, address, begin // 2, keys[0], keys[1])
+    elif write == KAHAN:
+        narrow_kahan(p, address, row[fmt[EXTRA]] + offset)
+    elif write != DIRECT:
+        narrow(kind, p, address)
+
+
+@njit(cache=True)
+def step_chunk(fmt, tables, k, row, start, n, scratch, keys):  # type: ignore[no-untyped-def]
+    """Step one chunk of a parameter."""
+    pure = fmt[KIND] == BFLOAT16 and fmt[STATE_KIND] == BFLOAT16 and fmt[ORDER] == FUSED
+    if pure and fmt[WRITE] in (NEAREST, STOCHASTIC) and k[2] == 0:
+        addresses = row[PARAM], row[GRAD], row[fmt[FIRST]], row[fmt[SECOND]]
+        step_bfloat16(k, addresses, start, n, fmt[WRITE] == STOCHASTIC, keys[0], keys[1])
+        return
+    for begin in range(0, n, PIECE):
+        count = min(PIECE, n - begin)
+        step_piece(fmt, tables, k, row, start + begin, begin, count, scratch, keys)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def step(fmt, tables, chunks, rows, case_of, cases, low, high):  # type: ignore[no-untyped-def]
+    """Step chunks low..high of parameters of one format.
+
+    Args:
+        fmt: Kinds, modes and columns, indexed by the constants above.
+        tables: Codebooks (2, 256) and lines (2, 16): signed first.
+        chunks, rows, case_of, cases: As for the kernels of full precision.
+        low, high: The range.
+    """
+    scratch = np.empty((SCRATCHES, ROW), np.float32)
+    for c in range(low, high):
+        number, start, n = chunks[c, 0], chunks[c, 1], chunks[c, 2]
+        row, case = rows[number], cases[case_of[number]]
+        keys = (np.uint32(0), np.uint32(0))
+        if fmt[WRITE] == STOCHASTIC:
+            seed = carray(pointer(row[fmt[SEED]], np.int64), 1)[0]
+            keys = chunk_keys(seed, np.int64(case[CASE_STEP]), start)
+        step_chunk(fmt, tables, constants(np.float32, case), row, start, n, scratch, keys)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+def sum_of_squares(values):  # type: ignore[no-untyped-def]
+    """Return the sum of squares in float64, where no square of a float32 overflows."""
+    total = 0.0
+    for i in range(len(values)):
+        x = np.float64(values[i])
+        total += x * x
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def squares(kind, chunks, rows, out, low, high):  # type: ignore[no-untyped-def]
+    """Write the sum of squares of each gradient chunk low..high, of bfloat16 or float16."""
+    scratch = np.empty(PIECE, np.float32)
+    for c in range(low, high):
+        address, n, total = rows[chunks[c, 0], GRAD] + 2 * chunks[c, 1], chunks[c, 2], 0.0
+        for begin in range(0, n, PIECE):
+            piece = scratch[: min(PIECE, n - begin)]
+            widen(kind, address + 2 * begin, piece)
+            total += sum_of_squares(piece)
+        out[c] = total
