@@ -133,7 +133,7 @@ def simulate_minimum(
 
     def noisy(points: Array) -> Array:
         values = f(points)
-        return values + noise * rng.standard_normal(values.shape)
+        return values + noise * rng.standard_normal(values.shape) if noise else values
 
     def kw(k: int, x: Array) -> Array:
         values = noisy(central_points(x, c(k), scalar=scalar))
