@@ -5,7 +5,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from drivetrain.bench.harness.case import Case, Contender, Measure, Race
@@ -26,36 +27,50 @@ def cases() -> Iterator[Case]:
     )
     yield _help_race("help", ["--help"], floor=20.0)
     yield _help_race("verb-help", ["optim", "memory", "--help"], floor=8.0)
-    for name, what, cached in (
-        ("first-step-compiling", "first AdamW step of a process, nothing cached", False),
-        ("first-step-cached", "first AdamW step of a process after `drivetrain warmup`", True),
-    ):
-        yield Measure(
-            name=name,
-            what=what,
-            value=partial(first_step_seconds, cached=cached),
-            unit="s",
-            detail=lambda: "Numba's compilation, or its cache on disk, included",
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        ours = partial(first_step, "drivetrain.optim", folder)
+        ours()
+        yield _first_step_race("first-step", "after `drivetrain warmup`", ours)
+    yield _first_step_race("first-step-compiling", "with nothing compiled yet", _first_step_cold)
 
 
-def first_step_seconds(*, cached: bool) -> float:
-    """Return the seconds of the first AdamW step in a fresh process, torch's import excluded.
+@dataclass(frozen=True)
+class Elapsed:
+    """The seconds that a fresh process measured of itself."""
+
+    seconds: float
+
+
+def first_step(module: str, cache: str) -> Elapsed:
+    """Return the time to the first AdamW step of a process, torch's import excluded.
 
     Args:
-        cached: Whether an earlier process has left its compiled kernels on disk.
+        module: Where AdamW comes from.
+        cache: Folder of Numba's compiled kernels.
     """
     code = (
         "import time, torch; p = torch.nn.Parameter(torch.zeros(1000)); "
         "p.grad = torch.ones(1000); began = time.perf_counter(); "
-        "from drivetrain.optim import AdamW; AdamW([p]).step(); "
+        f"from {module} import AdamW; AdamW([p], fused=True).step(); "
         "print(time.perf_counter() - began)"
     )
+    return Elapsed(float(_python(code, {**os.environ, "NUMBA_CACHE_DIR": cache}).stdout))
+
+
+def _first_step_cold() -> Elapsed:
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        if cached:
-            _python(code, environment)
-        return float(_python(code, environment).stdout)
+        return first_step("drivetrain.optim", folder)
+
+
+def _first_step_race(name: str, when: str, ours: Callable[[], Elapsed]) -> Race:
+    return Race(
+        name=name,
+        what=f"the first AdamW step of a process, import of torch excluded, {when}",
+        ours=Contender(name="drivetrain", run=ours),
+        peers=(lambda: Contender(name="torch fused", run=partial(first_step, "torch.optim", "")),),
+        equal=lambda ours, theirs: "times only",
+        repeats=5,
+    )
 
 
 def import_milliseconds() -> float:
