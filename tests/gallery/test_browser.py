@@ -36,6 +36,7 @@ FLAGS = (
 )
 # Figures of a second or less.
 CHEAP = {
+    "approximation": ("Robbins-Monro", "One sample or all"),
     "optim": ("Coupled and decoupled", "Two decay rules", "Parts of Adam"),
 }
 
