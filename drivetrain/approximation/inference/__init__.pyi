@@ -1,7 +1,15 @@
+from .classifier import SGDClassifier as SGDClassifier
+from .engine import AveragedSGD as AveragedSGD
+from .engine import SGDDivergenceError as SGDDivergenceError
 from .estimate import Estimate as Estimate
 from .estimate import Interval as Interval
+from .estimate import Test as Test
 from .intervals import BatchMeans as BatchMeans
 from .intervals import PlugIn as PlugIn
 from .intervals import RandomScaling as RandomScaling
 from .intervals import path_estimate as path_estimate
 from .intervals import shard_estimate as shard_estimate
+from .recipe import Recipe as Recipe
+from .regressor import SGDRegressor as SGDRegressor
+from .summary import Summary as Summary
+from .summary import SummaryRow as SummaryRow

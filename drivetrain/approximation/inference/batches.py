@@ -161,6 +161,14 @@ class BatchMeans:
         self.n, self.length = int(n), int(length)
         return self
 
+    @classmethod
+    def from_sums(cls, start: Array, n: int, length: int, sums: Array) -> "BatchMeans":
+        """Return equal batches over run sums that a compiled loop has kept, (1024, p)."""
+        made = cls(start)
+        made.n, made.length = n, length
+        made._sums[...] = sums
+        return made
+
     def estimate(self) -> Estimate:
         """Return β̄_n with its covariance; NaN while there are fewer steps than"""
         pivot = StudentPivot(max(self.n_batches - 1, 1))

@@ -76,6 +76,7 @@ class Estimate:
         pivot: The law of error / standard error.
         method: What estimated the matrix.
         n: The number of averaged steps.
+        joint: Whether the matrix is whole; otherwise only its diagonal is known.
     """
 
     value: Array
@@ -83,6 +84,7 @@ class Estimate:
     pivot: Pivot
     method: str
     n: int
+    joint: bool = True
 
     @property
     def standard_error(self) -> Array:
@@ -106,7 +108,7 @@ class Estimate:
             weights: One contrast (p,), or m of them (m, p).
 
         Raises:
-            ValueError: Not p columns.
+            ValueError: Not p columns, or only the diagonal of the matrix is known.
 
         Example:
             >>> from drivetrain.approximation.inference.pivots import NormalPivot
@@ -178,6 +180,11 @@ class Estimate:
         return Test(statistic, rank, self.pivot.joint_tail(statistic, rank), self.method)
 
     def _mapped(self, value: Array, matrix: Array) -> "Estimate":
+        if not self.joint:
+            raise ValueError(
+                f"{self.method} keeps the diagonal only. Expected a method that keeps the whole "
+                "matrix, such as inference='rs', for contrasts, functions and joint tests."
+            )
         return Estimate(value, matrix @ self.covariance @ matrix.T, self.pivot, self.method, self.n)
 
     def _check_columns(self, name: str, matrix: Array) -> None:

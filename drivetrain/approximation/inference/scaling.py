@@ -37,13 +37,13 @@ class RandomScaling:
     """
 
     def __init__(self, start: ArrayLike) -> None:
-        from drivetrain.approximation.inference._numba import BLOCK
+        from drivetrain.approximation.inference._numba import PADDED
 
         self.start = as_point("start", start)
         p = len(self.start)
         self.n = 0
-        self._centre, self._sums, self._moment = np.zeros(p), np.zeros(p), np.zeros(p)
-        self._columns, self._scaling = np.zeros((p, BLOCK)), np.zeros((p, p))
+        self._anchor, self._sums, self._moment = self.start.copy(), np.zeros(p), np.zeros(p)
+        self._columns, self._scaling = np.zeros((p, PADDED)), np.zeros((p, p))
 
     def update(self, path: ArrayLike) -> "RandomScaling":
         """Take in iterates β_k: one point (p,) or a block (m, p); m numbers where p = 1.
@@ -57,10 +57,9 @@ class RandomScaling:
         self.n = int(
             push_scaling(
                 block,
-                self.start,
                 self.n,
                 self._columns,
-                self._centre,
+                self._anchor,
                 self._sums,
                 self._scaling,
                 self._moment,
@@ -73,8 +72,7 @@ class RandomScaling:
         p, n = len(self.start), self.n
         if n == 0:
             return nothing_yet(p, RandomScalingPivot(), "random_scaling")
-        centre, scaling = self._closed()
-        value = self.start + centre
+        value, scaling = self._closed()
         if n == 1:
             scaling = unknown_matrix(p)  # V̂_1 = 0 would pass for certainty
         return Estimate(value, scaling / float(n) ** 3, RandomScalingPivot(), "random_scaling", n)
@@ -100,7 +98,7 @@ class RandomScaling:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on later, as arrays."""
-        names = ("start", "_centre", "_sums", "_moment", "_columns", "_scaling")
+        names = ("start", "_anchor", "_sums", "_moment", "_columns", "_scaling")
         return {"n": self.n} | {name.strip("_"): getattr(self, name).copy() for name in names}
 
     @classmethod
@@ -108,20 +106,20 @@ class RandomScaling:
         """Return what ``state_dict`` described; going on gives the same bits."""
         made = cls(state["start"])
         made.n = int(state["n"])
-        for name in ("centre", "sums", "moment", "columns", "scaling"):
+        for name in ("anchor", "sums", "moment", "columns", "scaling"):
             getattr(made, f"_{name}")[...] = state[name]
         return made
 
     def _closed(self) -> tuple[Array, Array]:
-        """Return β̄ - start and n²·V̂ with the open block folded in; the state stays as it is."""
+        """Return β̄ and n²·V̂ with the open block folded in; the state stays as it is."""
         from drivetrain.approximation.inference._numba import BLOCK, close_block
 
-        centre, sums = self._centre.copy(), self._sums.copy()
+        anchor, sums = self._anchor.copy(), self._sums.copy()
         scaling, moment = self._scaling.copy(), self._moment.copy()
         rows = self.n % BLOCK
         if rows:
-            close_block(self.n, rows, self._columns, centre, sums, scaling, moment)
-        return centre, symmetric(scaling)
+            close_block(self.n, rows, self._columns, anchor, sums, scaling, moment)
+        return anchor, symmetric(scaling)
 
 
 def symmetric(lower: Array) -> Array:
