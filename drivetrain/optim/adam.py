@@ -12,8 +12,9 @@ from torch.optim.optimizer import Optimizer, ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.backend import choose
-from drivetrain.optim.by_torch import norm_by_torch, step_by_reference, step_by_torch
+from drivetrain.optim.by_torch import squares_by_torch, step_by_reference, step_by_torch
 from drivetrain.optim.gather import Gathered, gather
+from drivetrain.optim.lowbit.rules import restore
 from drivetrain.optim.options import DEFAULTS, check_group, check_options, hyperparameters
 from drivetrain.optim.seal import Seal
 from drivetrain.optim.table import Table
@@ -35,6 +36,7 @@ class Options(TypedDict, total=False):
     state_dtype: str | None
     stochastic_rounding: bool
     master_weights: bool
+    kahan: bool
     max_grad_norm: float | None
     skip_nonfinite: bool
 
@@ -138,6 +140,15 @@ class Adam(Optimizer):
                 group.setdefault(key, own.get(key, default))
         self._table, self._gathered, self._backend = None, Gathered(), ""
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state, torch's or ours, of whatever format: its tensors keep their dtypes.
+
+        Raises:
+            ValueError: Groups of another number or size than the optimizer's.
+        """
+        super().load_state_dict(state_dict)
+        restore(self, state_dict)
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """Do one step.
 
@@ -160,6 +171,9 @@ class Adam(Optimizer):
                 self.skipped_steps += 1
             else:
                 self._advance(factor)
+            if self._table is None or self._table.seal is None:
+                # It is gathered anew each step: nothing may keep the gradients alive meanwhile.
+                self._table, self._gathered = None, Gathered()
         return loss
 
     def _gather(self) -> None:
@@ -186,7 +200,7 @@ class Adam(Optimizer):
         if self.max_grad_norm is None and not self.skip_nonfinite:
             return factor
         squares = self._table.squares() if self._table else 0.0
-        squares += sum(map(norm_by_torch, self._gathered.by_torch.values()))
+        squares += sum(squares_by_torch(grads) for _, grads in self._gathered.by_torch.values())
         self.grad_norm = norm = math.sqrt(squares) * factor
         if self.skip_nonfinite and not math.isfinite(norm) and not self._all_finite():
             return None
@@ -206,11 +220,11 @@ class Adam(Optimizer):
         )
 
     def _advance(self, factor: float) -> None:
-        if self._table is not None:
+        if self._table is not None and self._table.params:
             self._table.step(self._hyperparameters(factor))
         by_hand = step_by_reference if self._backend == "reference" else step_by_torch
-        for number, params in self._gathered.by_torch.items():
-            by_hand(self.param_groups[number], params, self.state, factor)
+        for number, (params, grads) in self._gathered.by_torch.items():
+            by_hand(self.param_groups[number], params, grads, self.state, factor)
 
     def _hyperparameters(self, factor: float) -> NDArray[np.float64]:
         return np.array([hyperparameters(group, factor) for group in self.param_groups])

@@ -7,27 +7,28 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from drivetrain.optim import reference
-from drivetrain.optim.options import decay_rate
+from drivetrain.optim.options import decay_rate, number
 from drivetrain.optim.rules import MOMENTS, Group
 
 
-def step_by_torch(group: Group, params: list[Tensor], state: Any, factor: float = 1.0) -> None:
+def step_by_torch(
+    group: Group, params: list[Tensor], grads: list[Tensor], state: Any, factor: float = 1.0
+) -> None:
     """Step parameters of one group by ``torch.optim.adam.adam``.
 
     Args:
         group: Their group.
-        params: Parameters with gradients and with states of torch's layout.
-        state: The optimizer's state by parameter.
+        params: Parameters with states of torch's layout.
+        grads: Their gradients.
+        state: The states by parameter.
         factor: What the gradients are multiplied by first: 1 / loss scale, and the clip.
     """
-    if not params:
-        return
-    grads = [param.grad if factor == 1 else param.grad * factor for param in params]  # type: ignore[operator]
+    grads = grads if factor == 1 else [grad * factor for grad in grads]
     kept = [state[param] for param in params]
     beta1, beta2 = group["betas"]
     adam(
         params,
-        grads,  # type: ignore[arg-type]
+        grads,
         [entry["exp_avg"] for entry in kept],
         [entry["exp_avg_sq"] for entry in kept],
         [entry["max_exp_avg_sq"] for entry in kept] if group["amsgrad"] else [],
@@ -55,24 +56,26 @@ def decay_for_torch(group: Group) -> Any:
     """
     if group["decay"] == "lr" or not group["decoupled_weight_decay"]:
         return group["weight_decay"]
-    lr = float(group["lr"])
+    lr = number(group["lr"])
     return group["weight_decay"] * decay_rate(group, lr) / lr if lr else 0.0
 
 
-def step_by_reference(group: Group, params: list[Tensor], state: Any, factor: float = 1.0) -> None:
+def step_by_reference(
+    group: Group, params: list[Tensor], grads: list[Tensor], state: Any, factor: float = 1.0
+) -> None:
     """Step parameters of one group by the reference, in float64; see ``step_by_torch``."""
-    for param in params:
+    for param, grad in zip(params, grads, strict=True):
         kept = state[param]
         keys = MOMENTS if group["amsgrad"] else MOMENTS[:2]
         wide = [_wide(kept[key]) for key in keys]
         θ, after = reference.adamw_step(
             _wide(param),
-            _wide(param.grad) * factor,  # type: ignore[arg-type]
+            _wide(grad) * factor,
             reference.State(int(kept["step"]), *wide),
-            lr=float(group["lr"]),
-            betas=tuple(map(float, group["betas"])),  # type: ignore[arg-type]
+            lr=number(group["lr"]),
+            betas=tuple(map(number, group["betas"])),  # type: ignore[arg-type]
             eps=group["eps"],
-            weight_decay=float(group["weight_decay"]),
+            weight_decay=number(group["weight_decay"]),
             decoupled=group["decoupled_weight_decay"],
             maximize=group["maximize"],
             decay=group["decay"],
@@ -83,10 +86,9 @@ def step_by_reference(group: Group, params: list[Tensor], state: Any, factor: fl
             _real(target).copy_(value)
 
 
-def norm_by_torch(params: list[Tensor]) -> float:
+def squares_by_torch(grads: list[Tensor]) -> float:
     """Return the sum of squares of gradients, in float64."""
-    grads = [_wide(param.grad) for param in params if param.grad is not None]
-    return float(sum(grad.square().sum() for grad in grads))
+    return float(sum(_wide(grad).square().sum() for grad in grads))
 
 
 def _real(tensor: Tensor) -> Tensor:

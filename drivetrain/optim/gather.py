@@ -1,6 +1,5 @@
 """Gathers what a step touches: checks every gradient, makes missing states, picks the rules."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drivetrain.optim.rules import Entry, Group, Rule, State, rule_for
+from drivetrain.optim.lowbit.rules import rule_for as low_rule_for
+from drivetrain.optim.lowbit.rules import settle
+from drivetrain.optim.rules import MOMENTS, Entry, Group, Rule, State, moments_like, rule_for
 
 
 @dataclass(kw_only=True)
@@ -17,12 +18,12 @@ class Gathered:
 
     Attributes:
         entries: Those that a kernel steps, sorted by rule.
-        by_torch: By group, those that torch's operations step.
+        by_torch: By group, those that torch's operations step, and their gradients.
         borrowed: Copies of gradients made for this step.
     """
 
     entries: list[Entry] = field(default_factory=list)
-    by_torch: dict[int, list[Tensor]] = field(default_factory=dict)
+    by_torch: dict[int, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     borrowed: list[Tensor] = field(default_factory=list)
 
 
@@ -43,8 +44,7 @@ def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered
     for number, group in enumerate(groups):
         for param in group["params"]:
             if param.grad is not None:
-                check_gradient(param, param.grad, number)
-                _place(gathered, param, state[param], number, group, kernels)
+                place(gathered, (param, param.grad, state[param]), number, group, kernels)
     gathered.entries.sort(key=lambda entry: entry.rule.name)
     check_apart(gathered.entries)
     return gathered
@@ -92,10 +92,27 @@ def is_dense(tensor: Tensor) -> bool:
     return True
 
 
-def _place(
-    gathered: Gathered, param: Tensor, state: State, number: int, group: Group, kernels: bool
+def place(
+    gathered: Gathered, own: tuple[Tensor, Tensor, State], number: int, group: Group, kernels: bool
 ) -> None:
-    rule = rule_for(param, group)
+    """Put one parameter, its gradient and its state where they are stepped.
+
+    Args:
+        gathered: What is gathered so far.
+        own: The parameter, its gradient and its state, which is completed.
+        number: Which group.
+        group: Its options.
+        kernels: False gives what can be to torch's operations.
+
+    Raises:
+        RuntimeError: A sparse gradient.
+        ValueError: A gradient that is not of its parameter's kind, or a parameter that cannot
+            hold the format asked for.
+    """
+    param, grad, state = own
+    check_gradient(param, grad, number)
+    rule = low_rule_for(param, group) or rule_for(param, group)
+    settle(param, state, rule)
     flat = type(param) in (Tensor, torch.nn.Parameter) and is_dense(param)
     if rule is not None and not rule.plain and not flat:
         raise ValueError(
@@ -103,17 +120,19 @@ def _place(
             f"strides {param.stride()} in param_groups[{number}]."
         )
     if rule is None or (rule.plain and not (kernels and flat)):
-        make_state(param, state, group)
-        gathered.by_torch.setdefault(number, []).append(param)
+        _complete_for_torch(param, state, group)
+        params, grads = gathered.by_torch.setdefault(number, ([], []))
+        params.append(param)
+        grads.append(grad)
         return
-    ready_state(param, state, group, rule)
-    grad = _aligned(param.grad, param)
-    if grad is not param.grad:
-        gathered.borrowed.append(grad)
-    gathered.entries.append(Entry(param=param, grad=grad, state=state, rule=rule, group=number))
+    _complete(param, state, group, rule)
+    aligned = _aligned(grad, param)
+    if aligned is not grad:
+        gathered.borrowed.append(aligned)
+    gathered.entries.append(Entry(param=param, grad=aligned, state=state, rule=rule, group=number))
 
 
-def _aligned(grad: Any, param: Tensor) -> Tensor:
+def _aligned(grad: Tensor, param: Tensor) -> Tensor:
     """Return the gradient, or a copy of it that lies in memory as its parameter does."""
     same = all(
         ours == theirs
@@ -125,7 +144,7 @@ def _aligned(grad: Any, param: Tensor) -> Tensor:
     return torch.empty_like(param, requires_grad=False).copy_(grad.detach())
 
 
-def ready_state(param: Tensor, state: State, group: Group, rule: Rule) -> None:
+def _complete(param: Tensor, state: State, group: Group, rule: Rule) -> None:
     """Make the state of a parameter complete, in its rule's form."""
     if not state:
         state["step"] = torch.zeros((), dtype=torch.float32)
@@ -137,23 +156,15 @@ def ready_state(param: Tensor, state: State, group: Group, rule: Rule) -> None:
     rule.adopt(param, state, group)
 
 
-def make_state(param: Tensor, state: State, group: Group) -> None:
+def _complete_for_torch(param: Tensor, state: State, group: Group) -> None:
     """Make the state that torch's operations need."""
-    from drivetrain.optim.rules import moments_like
-
     device = param.device if group["capturable"] or group["fused"] else torch.device("cpu")
     if not isinstance(state.get("step"), Tensor):
         step = float(state.get("step", 0.0))
         state["step"] = torch.tensor(step, dtype=torch.float32, device=device)
-    for key, fresh in moments_like(param, bool(group["amsgrad"])).items():
-        state.setdefault(key, fresh)
+    if not set(MOMENTS[: 2 + bool(group["amsgrad"])]) <= state.keys():
+        state.update(moments_like(param, bool(group["amsgrad"])) | state)
 
 
 def _shown(value: Any) -> str:
     return str(tuple(value)) if isinstance(value, torch.Size) else str(value)
-
-
-def all_params(groups: list[Group]) -> Iterator[Tensor]:
-    """Yield every parameter of every group, in order."""
-    for group in groups:
-        yield from group["params"]

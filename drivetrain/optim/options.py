@@ -20,9 +20,11 @@ DEFAULTS: dict[str, Any] = {
     "state_dtype": None,
     "stochastic_rounding": False,
     "master_weights": False,
+    "kahan": False,
 }
+_LEADING = ("lr", "betas", "eps", "weight_decay", "amsgrad")
 DECAYS = ("lr", "schedule")
-STATE_DTYPES = ("fp32", "bf16", "8bit")
+STATE_DTYPES = ("fp32", "bf16", "8bit", "8bit-bitsandbytes")
 
 
 def check_options(options: dict[str, Any]) -> tuple[float | None, bool, dict[str, Any]]:
@@ -36,7 +38,7 @@ def check_options(options: dict[str, Any]) -> tuple[float | None, bool, dict[str
     known = [*DEFAULTS, "max_grad_norm", "skip_nonfinite"]
     for word in options:
         if word not in known:
-            raise TypeError(str(unknown("option", word, known)))
+            raise TypeError(str(unknown("option", word, [*known, *_LEADING])))
     norm = options.pop("max_grad_norm", None)
     skip = bool(options.pop("skip_nonfinite", False))
     if options.get("fused") and options.get("differentiable"):
@@ -67,8 +69,8 @@ def check_group(group: Group, number: int) -> None:
 
 def hyperparameters(group: Group, factor: float) -> tuple[float, ...]:
     """Return a group's row of the kernels' hyperparameters: the ``LR ... FACTOR`` columns."""
-    lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
-    weight_decay, decoupled = float(group["weight_decay"]), group["decoupled_weight_decay"]
+    lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
+    weight_decay, decoupled = number(group["weight_decay"]), group["decoupled_weight_decay"]
     l2 = 0.0 if decoupled else weight_decay
     shrink = 1 - decay_rate(group, lr) * weight_decay if decoupled else 1.0
     sign = -1.0 if group["maximize"] else 1.0
@@ -83,11 +85,16 @@ def decay_rate(group: Group, lr: float) -> float:
     """
     if group["decay"] == "lr":
         return lr
-    α = float(group.get("initial_lr", lr))
+    α = number(group.get("initial_lr", lr))
     return lr / α if α else 0.0
+
+
+def number(value: Any) -> float:
+    """Return a hyperparameter as a float; a tensor is read where it is now."""
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
 
 
 def _single(word: str, value: Any) -> Any:
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"{word} must have one element. Got shape {tuple(value.shape)}.")
-    return value.detach().cpu() if isinstance(value, Tensor) else value
+    return value.detach().cpu().reshape(()) if isinstance(value, Tensor) else value
