@@ -1,6 +1,8 @@
 # streams
 from .streams import Mean as Mean
 from .streams import Moments as Moments
+from .streams import Quantiles as Quantiles
+from .streams import TrendWarning as TrendWarning
 
 # gains, search, processes
 from .gains import Gain as Gain
