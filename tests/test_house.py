@@ -1,6 +1,7 @@
 """The house stands: floors hold and their guards bite, imports are lazy, functions are short."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -187,6 +188,17 @@ def test_every_public_name_is_there(room: str) -> None:
     code += "missing = [n for n in room.__all__ if getattr(room, n) is None]\nassert not missing"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(json.loads(run.stdout)) > 0
+
+
+@pytest.mark.parametrize("room", OPENED)
+def test_every_public_name_says_what_it_is(room: str) -> None:
+    module = importlib.import_module(f"drivetrain.{room}")
+    silent = {
+        name
+        for name in module.__all__
+        if callable(getattr(module, name)) and not (getattr(module, name).__doc__ or "").strip()
+    }
+    assert silent == set()
 
 
 def test_rooms_are_reached_by_one_word() -> None:
