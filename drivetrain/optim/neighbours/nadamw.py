@@ -1,0 +1,163 @@
+"""NAdam and NAdamW: Adam with Nesterov's momentum, in one launch."""
+
+from typing import Any
+
+import torch
+from torch.optim.optimizer import ParamsT
+from typing_extensions import Unpack
+
+from drivetrain.optim.neighbours import _numba
+from drivetrain.optim.neighbours.formulas import nadam_, real, signed, with_l2
+from drivetrain.optim.neighbours.launch import Kernel, launch
+from drivetrain.optim.neighbours.optimizer import (
+    Flags,
+    Group,
+    Member,
+    Neighbour,
+    Scalar,
+    check_betas,
+    check_rates,
+    sort_out,
+)
+
+_KERNELS: dict[torch.dtype, Kernel] = {
+    torch.float32: _numba.nadam_float32,
+    torch.float64: _numba.nadam_float64,
+}
+
+
+class NadamFlags(Flags, total=False):
+    """Keyword options of NAdamW, beside torch's flags."""
+
+    decoupled_weight_decay: bool
+
+
+class NAdamW(Neighbour):
+    r"""NAdam with decoupled decay, with the state and results of ``torch.optim.NAdam``.
+
+    .. math::
+        θ_t = (1 - αλ) θ_{t-1} - \frac{α}{\sqrt{v_t / (1 - β_2^t)} + ε} \Big(
+        \frac{μ_{t+1} m_t}{1 - \prod_1^{t+1} μ_i} + \frac{(1 - μ_t) g_t}{1 - \prod_1^t μ_i}\Big)
+
+    with m and v as in Adam and :math:`μ_t = β_1(1 - ½ · 0.96^{tψ})`.
+
+    Args:
+        params: Tensors, ``(name, tensor)`` pairs or dicts of groups, as for torch.
+        lr: α, a float or a one-element tensor that is read each step; >= 0.
+        betas: β1 and β2, in [0, 1).
+        eps: ε, outside the root; >= 0.
+        weight_decay: λ, >= 0; AdamW's default.
+        momentum_decay: ψ, >= 0.
+        flags: ``decoupled_weight_decay`` (True, unlike torch's False: L2, in the gradient);
+            ``maximize`` and ``differentiable``; torch's others are kept for interchange.
+            ``skip_nonfinite`` leaves out, and counts in ``skipped_steps``, a step whose
+            gradients are not all finite.
+
+    Raises:
+        ValueError: An option outside its range; an empty parameter list; a parameter given twice.
+        TypeError: An option that does not exist, or is no number.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = NAdamW([weight], lr=0.1, weight_decay=0.0)
+        >>> (weight**2).sum().backward()
+        >>> optimizer.step()
+        >>> round(weight.item(), 4)
+        0.8944
+
+    References:
+        Dozat, Incorporating Nesterov Momentum into Adam (2016), Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 2e-3,
+        betas: tuple[Scalar, Scalar] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        momentum_decay: float = 4e-3,
+        **flags: Unpack[NadamFlags],
+    ) -> None:
+        options: dict[str, Any] = dict(flags)
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults["momentum_decay"] = momentum_decay
+        defaults["decoupled_weight_decay"] = options.pop("decoupled_weight_decay", True)
+        super().__init__(params, defaults, options)
+
+    def _check(self, group: Group) -> None:
+        check_rates(group, "lr", "eps", "weight_decay", "momentum_decay")
+        check_betas(group)
+
+    def _update(self, group: Group, members: list[Member]) -> None:
+        for member in members:
+            _make_state(member)
+        flat, rest = sort_out(group, members, "exp_avg", "exp_avg_sq")
+        cases: list[list[float]] = []
+        case_of, place = [], dict[tuple[float, float], int]()
+        for member in flat:
+            key = _count(member, group)
+            if key not in place:
+                place[key] = len(cases)
+                case = _case(group, *key)
+                cases.append([case[name] for name in _COLUMNS])
+            case_of.append(place[key])
+        if flat:
+            tensors = [(m.param, m.grad, m.state["exp_avg"], m.state["exp_avg_sq"]) for m in flat]
+            launch(_KERNELS, tensors, cases, case_of)
+        for member in rest:
+            case = _case(group, *_count(member, group))
+            m, v = (real(member.state[key]) for key in ("exp_avg", "exp_avg_sq"))
+            decoupled, g = group["decoupled_weight_decay"], signed(member.grad, group)
+            g = g if decoupled else with_l2(member.param, member.grad, group)
+            nadam_(real(member.param), g, m, v, case)
+
+
+_COLUMNS = (
+    *("sign", "l2", "shrink", "lerp", "beta2", "rest2"),
+    *("eps", "correction", "of_g", "of_m"),
+)
+
+
+def _make_state(member: Member) -> None:
+    state = member.state
+    if not state:
+        state["step"] = torch.tensor(0.0)
+        state["mu_product"] = torch.tensor(1.0)
+        for key in ("exp_avg", "exp_avg_sq"):
+            state[key] = torch.zeros_like(member.param, requires_grad=False)
+    for key in ("step", "mu_product"):
+        if not isinstance(state[key], torch.Tensor):
+            state[key] = torch.tensor(float(state[key]))
+
+
+def _mu(group: Group, t: float) -> float:
+    return float(group["betas"][0]) * (1 - 0.5 * 0.96 ** (t * float(group["momentum_decay"])))
+
+
+def _count(member: Member, group: Group) -> tuple[float, float]:
+    """Advance a member's step and product of momenta; return both."""
+    step, product = member.state["step"], member.state["mu_product"]
+    step += 1
+    t = float(step)
+    # In float32, as torch keeps it.
+    product *= _mu(group, t)
+    return t, float(product)
+
+
+def _case(group: Group, t: float, product: float) -> dict[str, float]:
+    lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
+    decay, decoupled = float(group["weight_decay"]), group["decoupled_weight_decay"]
+    mu_next = _mu(group, t + 1)
+    return {
+        "sign": -1.0 if group["maximize"] else 1.0,
+        "l2": 0.0 if decoupled else decay,
+        "shrink": 1 - lr * decay if decoupled else 1.0,
+        "lerp": 1 - beta1,
+        "beta2": beta2,
+        "rest2": 1 - beta2,
+        "eps": float(group["eps"]),
+        "correction": 1 - beta2**t,
+        "of_g": -lr * (1 - _mu(group, t)) / (1 - product),
+        "of_m": -lr * mu_next / (1 - product * mu_next),
+    }
