@@ -239,7 +239,7 @@ def test_completion_covers_commands_and_flags(
     code, _, _ = in_process(capsys, "--tyro-write-completion", shell, str(path))
     script = path.read_text()
     assert code == 0
-    for word in ("doctor", "demo", "bench", "threads"):
+    for word in ("doctor", "bench", "threads", "summarize", "quantiles"):
         assert word in script
     if shell == "bash":
         subprocess.run(["bash", "-n", path], check=True)

@@ -1,7 +1,6 @@
 """Shell completion: tyro writes the script for the whole tree of commands."""
 
 from importlib import import_module
-from typing import Any
 
 import tyro
 
@@ -16,15 +15,19 @@ def complete(words: list[str]) -> int:
     """Print or write the completion script: ``--tyro-write-completion SHELL PATH``."""
     if len(words) < 2 or words[1] not in SHELLS:
         return fail(f"{words[0]} takes a shell: one of {', '.join(SHELLS)}.")
-    tyro.extras.subcommand_cli_from_dict(tree(), prog="drivetrain", args=words)
+    tree().cli(prog="drivetrain", args=words)
     return 0
 
 
-def tree() -> dict[str, Any]:
-    """Return all commands as nested dictionaries of dataclasses."""
-    found: dict[str, Any] = {}
+def tree() -> tyro.extras.SubcommandApp:
+    """Return all commands, those of a method in a group of its name."""
+    app = tyro.extras.SubcommandApp()
     for name in module_names("commands"):
         module = import_module(f"drivetrain.commands.{name}")
-        classes = {kebab(verb): getattr(module, verb) for verb in verbs(name)}
-        found[name] = next(iter(classes.values())) if name in house_commands() else classes
-    return found
+        house = name in house_commands()
+        group = app if house else tyro.extras.SubcommandApp()
+        for verb in verbs(name):
+            group.command(name=name if house else kebab(verb))(getattr(module, verb))
+        if not house:
+            app.command(group, name=name)
+    return app
