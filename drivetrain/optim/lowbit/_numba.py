@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, disable-error-code="call-arg,var-annotated"
 """CPU kernels of the low-precision formats: decode to float32, step, encode.
 
 Numba widens 32-bit integers to 64 bits, which halves the vectors; what touches bits is therefore
@@ -55,7 +56,7 @@ I8, I16, I32, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType(
 HIGH = I32(0xFFFF0000)
 
 
-def _nearest_even(builder, value):  # type: ignore[no-untyped-def]
+def _nearest_even(builder, value):
     # Half a unit less one, plus the last bit kept: ties go to even. A NaN computed from bfloat16
     # numbers has zeros in its low half, so the addition never carries it away.
     bits = builder.bitcast(value, I32)
@@ -63,26 +64,26 @@ def _nearest_even(builder, value):  # type: ignore[no-untyped-def]
     return builder.add(builder.add(bits, I32(0x7FFF)), last)
 
 
-def _quiet(builder, value, rounded):  # type: ignore[no-untyped-def]
+def _quiet(builder, value, rounded):
     nan = builder.fcmp_unordered("uno", value, value)
     return builder.select(nan, builder.or_(builder.bitcast(value, I32), I32(0x400000)), rounded)
 
 
 @intrinsic
-def from_bfloat16(typingctx, half):  # type: ignore[no-untyped-def]
+def from_bfloat16(typingctx, half):
     """Return the float32 of a bfloat16 pattern."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.bitcast(b.shl(b.zext(a[0], I32), I32(16)), F32)
 
     return types.float32(types.uint16), build
 
 
 @intrinsic
-def to_bfloat16(typingctx, value):  # type: ignore[no-untyped-def]
+def to_bfloat16(typingctx, value):
     """Return the nearest bfloat16's pattern, ties to even; NaN stays NaN whatever its payload."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         bits = _quiet(b, a[0], _nearest_even(b, a[0]))
         return b.trunc(b.lshr(bits, I32(16)), I16)
 
@@ -90,60 +91,60 @@ def to_bfloat16(typingctx, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def rounded(typingctx, value):  # type: ignore[no-untyped-def]
+def rounded(typingctx, value):
     """Return the nearest bfloat16 as a float32, of a value computed from bfloat16 numbers."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.bitcast(b.and_(_nearest_even(b, a[0]), HIGH), F32)
 
     return types.float32(types.float32), build
 
 
 @intrinsic
-def from_float16(typingctx, half):  # type: ignore[no-untyped-def]
+def from_float16(typingctx, half):
     """Return the float32 of a float16 pattern."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.fpext(b.bitcast(a[0], ir.HalfType()), F32)
 
     return types.float32(types.uint16), build
 
 
 @intrinsic
-def to_float16(typingctx, value):  # type: ignore[no-untyped-def]
+def to_float16(typingctx, value):
     """Return the nearest float16's pattern, ties to even."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.bitcast(b.fptrunc(a[0], ir.HalfType()), I16)
 
     return types.uint16(types.float32), build
 
 
 @intrinsic
-def even(typingctx, pair):  # type: ignore[no-untyped-def]
+def even(typingctx, pair):
     """Return the first of two neighbouring bfloat16 numbers."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.bitcast(b.shl(a[0], I32(16)), F32)
 
     return types.float32(types.uint32), build
 
 
 @intrinsic
-def odd(typingctx, pair):  # type: ignore[no-untyped-def]
+def odd(typingctx, pair):
     """Return the second of two neighbouring bfloat16 numbers."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.bitcast(b.and_(a[0], HIGH), F32)
 
     return types.float32(types.uint32), build
 
 
 @intrinsic
-def join_nearest(typingctx, first, second):  # type: ignore[no-untyped-def]
+def join_nearest(typingctx, first, second):
     """Return two neighbouring bfloat16 numbers, each rounded to nearest even."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         low = b.lshr(_nearest_even(b, a[0]), I32(16))
         return b.or_(low, b.and_(_nearest_even(b, a[1]), HIGH))
 
@@ -151,14 +152,14 @@ def join_nearest(typingctx, first, second):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def join_stochastic(typingctx, first, second, random):  # type: ignore[no-untyped-def]
+def join_stochastic(typingctx, first, second, random):
     """Return two neighbouring bfloat16 numbers, rounded by the halves of 32 random bits.
 
     Less than a unit is added and the rest is cut off, so an infinity stays one; and so does a
     NaN, by the zeros in its low half.
     """
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         low = b.add(b.bitcast(a[0], I32), b.and_(a[2], I32(0xFFFF)))
         high = b.add(b.bitcast(a[1], I32), b.lshr(a[2], I32(16)))
         return b.or_(b.lshr(low, I32(16)), b.and_(high, HIGH))
@@ -167,10 +168,10 @@ def join_stochastic(typingctx, first, second, random):  # type: ignore[no-untype
 
 
 @intrinsic
-def quiet(typingctx, value):  # type: ignore[no-untyped-def]
+def quiet(typingctx, value):
     """Return the value, or for any NaN the one whose low half is zero."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         nan = b.fcmp_unordered("uno", a[0], a[0])
         return b.select(nan, ir.Constant(F32, float("nan")), a[0])
 
@@ -178,10 +179,10 @@ def quiet(typingctx, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def scramble(typingctx, index, key, second_key):  # type: ignore[no-untyped-def]
+def scramble(typingctx, index, key, second_key):
     """Return 32 random bits for a counter: a bijection whose every output bit is unbiased."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         x = b.add(b.trunc(a[0], I32), a[1])
         x = b.mul(b.xor(x, b.lshr(x, I32(16))), I32(0x7FEB352D))
         x = b.add(b.xor(x, b.lshr(x, I32(15))), a[2])
@@ -192,10 +193,10 @@ def scramble(typingctx, index, key, second_key):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def finite_magnitude(typingctx, value):  # type: ignore[no-untyped-def]
+def finite_magnitude(typingctx, value):
     """Return the bits of |value|, ordered as the magnitudes are; 0 where it is not finite."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         bits = b.and_(b.bitcast(a[0], I32), I32(0x7FFFFFFF))
         return b.select(b.icmp_unsigned("<", bits, I32(0x7F800000)), bits, I32(0))
 
@@ -203,28 +204,28 @@ def finite_magnitude(typingctx, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def of_bits(typingctx, bits):  # type: ignore[no-untyped-def]
+def of_bits(typingctx, bits):
     """Return the float32 that has the given bits."""
     return types.float32(types.int32), lambda context, b, signature, a: b.bitcast(a[0], F32)
 
 
 @intrinsic
-def truncated(typingctx, value):  # type: ignore[no-untyped-def]
+def truncated(typingctx, value):
     """Return a float32 as a 32-bit integer, towards zero."""
     return types.int32(types.float32), lambda context, b, signature, a: b.fptosi(a[0], I32)
 
 
 @intrinsic
-def real(typingctx, value):  # type: ignore[no-untyped-def]
+def real(typingctx, value):
     """Return a 32-bit integer as a float32."""
     return types.float32(types.int32), lambda context, b, signature, a: b.sitofp(a[0], F32)
 
 
 @intrinsic
-def place(typingctx, number, fraction, edge):  # type: ignore[no-untyped-def]
+def place(typingctx, number, fraction, edge):
     """Return a code's number; the last cell of a decade reaches a little into the next one."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         power = b.icmp_signed("==", b.and_(a[0], b.sub(a[0], I32(1))), I32(0))
         early = b.and_(power, b.fcmp_ordered("<=", a[1], a[2]))
         return b.select(early, b.sub(a[0], I32(1)), a[0])
@@ -233,10 +234,10 @@ def place(typingctx, number, fraction, edge):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def signed_code(typingctx, number, value):  # type: ignore[no-untyped-def]
+def signed_code(typingctx, number, value):
     """Return 127 + number for a positive value, 127 - number >= 0 for a negative one."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         below = b.sub(I32(127), a[0])
         below = b.select(b.icmp_signed("<", below, I32(0)), I32(0), below)
         negative = b.icmp_signed("<", b.bitcast(a[1], I32), I32(0))
@@ -246,17 +247,17 @@ def signed_code(typingctx, number, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def unsigned_code(typingctx, number):  # type: ignore[no-untyped-def]
+def unsigned_code(typingctx, number):
     """Return number - 1 as a byte."""
 
-    def build(context, b, signature, a):  # type: ignore[no-untyped-def]
+    def build(context, b, signature, a):
         return b.trunc(b.sub(a[0], I32(1)), I8)
 
     return types.uint8(types.int32), build
 
 
 @njit(cache=True)
-def mixed(x):  # type: ignore[no-untyped-def]
+def mixed(x):
     """Return 64 bits that depend on all 64 given ones (SplitMix64's finisher)."""
     z = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -265,7 +266,7 @@ def mixed(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def chunk_keys(seed, step, start):  # type: ignore[no-untyped-def]
+def chunk_keys(seed, step, start):
     """Return the two keys of a chunk's random bits at a step."""
     z = mixed(mixed(mixed(np.uint64(seed)) + np.uint64(step)) + np.uint64(start // STREAM))
     return np.uint32(z & np.uint64(0xFFFFFFFF)), np.uint32(z >> np.uint64(32))
@@ -274,7 +275,7 @@ def chunk_keys(seed, step, start):  # type: ignore[no-untyped-def]
 # Contraction and reassociation change last bits of float32, far below what the format keeps; NaN
 # and infinity behave as written.
 @njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
-def fused_step(k, p, g, m, v):  # type: ignore[no-untyped-def]
+def fused_step(k, p, g, m, v):
     """Return one element after a step, in float32: one division, the root's correction folded.
 
     ``g`` has been multiplied by the case's factor.
@@ -286,7 +287,7 @@ def fused_step(k, p, g, m, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def step_pairs_nearest(k, p, g, m, v):  # type: ignore[no-untyped-def]
+def step_pairs_nearest(k, p, g, m, v):
     """Step pairs of bfloat16 numbers, everything rounded to nearest even."""
     factor = k[0]
     for i in range(len(p)):
@@ -299,7 +300,7 @@ def step_pairs_nearest(k, p, g, m, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def step_pairs_stochastic(k, p, g, m, v, key, second_key):  # type: ignore[no-untyped-def]
+def step_pairs_stochastic(k, p, g, m, v, key, second_key):
     """Step pairs of bfloat16 numbers, p rounded stochastically, m and v to nearest even."""
     factor = k[0]
     for i in range(len(p)):
@@ -312,7 +313,7 @@ def step_pairs_stochastic(k, p, g, m, v, key, second_key):  # type: ignore[no-un
 
 
 @njit(cache=True, error_model="numpy")
-def step_bfloat16(k, addresses, start, n, stochastic, key, second_key):  # type: ignore[no-untyped-def]
+def step_bfloat16(k, addresses, start, n, stochastic, key, second_key):
     """Step a chunk whose parameter, gradient and moments are all bfloat16, without L2."""
     p, g, m, v = addresses
     offset, half = 2 * start, n // 2
@@ -347,7 +348,7 @@ def step_bfloat16(k, addresses, start, n, stochastic, key, second_key):  # type:
 
 
 @njit(cache=True)
-def widen(kind, address, out):  # type: ignore[no-untyped-def]
+def widen(kind, address, out):
     """Decode bfloat16 or float16 numbers to float32."""
     source = carray(pointer(address, np.uint16), len(out))
     if kind == BFLOAT16:
@@ -359,7 +360,7 @@ def widen(kind, address, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def narrow(kind, values, address):  # type: ignore[no-untyped-def]
+def narrow(kind, values, address):
     """Encode float32 numbers as bfloat16 or float16, to nearest even."""
     target = carray(pointer(address, np.uint16), len(values))
     if kind == BFLOAT16:
@@ -371,7 +372,7 @@ def narrow(kind, values, address):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def narrow_stochastic(values, address, first, key, second_key):  # type: ignore[no-untyped-def]
+def narrow_stochastic(values, address, first, key, second_key):
     """Encode float32 numbers as bfloat16, stochastically; ``first`` is the chunk's pair."""
     half = len(values) // 2
     target = carray(pointer(address, np.uint32), half)
@@ -386,7 +387,7 @@ def narrow_stochastic(values, address, first, key, second_key):  # type: ignore[
 
 
 @njit(cache=True)
-def narrow_kahan(values, address, lost_address):  # type: ignore[no-untyped-def]
+def narrow_kahan(values, address, lost_address):
     """Encode float32 numbers as bfloat16, and what that loses as another bfloat16."""
     target = carray(pointer(address, np.uint16), len(values))
     lost = carray(pointer(lost_address, np.uint16), len(values))
@@ -399,7 +400,7 @@ def narrow_kahan(values, address, lost_address):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def look_up(codes, scales, codebook, out):  # type: ignore[no-untyped-def]
+def look_up(codes, scales, codebook, out):
     """Decode blocks of codes to float32."""
     n = len(out)
     for i in range(n):
@@ -412,7 +413,7 @@ def look_up(codes, scales, codebook, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def largest_finite(values):  # type: ignore[no-untyped-def]
+def largest_finite(values):
     """Return the largest finite magnitude, 0 of none."""
     top = np.int32(0)
     for i in range(len(values)):
@@ -422,7 +423,7 @@ def largest_finite(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def normalise(values, inverse):  # type: ignore[no-untyped-def]
+def normalise(values, inverse):
     """Scale to [-1, 1] in place; NaN becomes -1, whose code is 0."""
     one = np.float32(1)
     for i in range(len(values)):
@@ -432,7 +433,7 @@ def normalise(values, inverse):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def snap(values):  # type: ignore[no-untyped-def]
+def snap(values):
     """Move numbers in [-1, 1] to the grid of 65536 points that bitsandbytes looks codes up by."""
     one, half, points = np.float32(1), np.float32(0.5), np.float32(65535)
     spacing = np.float32(2 / 65535)
@@ -442,7 +443,7 @@ def snap(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def cell(a, lines):  # type: ignore[no-untyped-def]
+def cell(a, lines):
     """Return the number of the code nearest to a in [0, 1], counted from the smallest.
 
     Between the decades' borders the numbers lie on straight lines, and each decade is coarser than
@@ -461,7 +462,7 @@ def cell(a, lines):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def registers(row):  # type: ignore[no-untyped-def]
+def registers(row):
     """Return the sixteen numbers of a row as values, so that no store can alias them."""
     return (
         row[0],
@@ -484,7 +485,7 @@ def registers(row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def encode_signed(values, row, codes):  # type: ignore[no-untyped-def]
+def encode_signed(values, row, codes):
     """Write the codes of numbers in [-1, 1]."""
     lines = registers(row)
     for i in range(len(values)):
@@ -493,16 +494,21 @@ def encode_signed(values, row, codes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def encode_unsigned(values, row, codes):  # type: ignore[no-untyped-def]
-    """Write the codes of numbers in [0, 1]; negative ones count as 0."""
-    lines, zero = registers(row), np.float32(0)
+def encode_unsigned(values, row, codes):
+    """Write the codes of numbers in [0, 1]; negative ones count as 0.
+
+    No positive number gets the code of 0: a v that vanished while m did not would divide m by
+    next to nothing.
+    """
+    lines, zero, least = registers(row), np.float32(0), np.float32(3.25e-7)
     for i in range(len(values)):
-        y = values[i] if values[i] > zero else zero
-        codes[i] = unsigned_code(cell(y, lines))
+        y = values[i]
+        up = y if y > least else least
+        codes[i] = unsigned_code(cell(up if y > zero else zero, lines))
 
 
 @njit(cache=True, error_model="numpy")
-def quantize(values, codes, scales, row, signed, grid):  # type: ignore[no-untyped-def]
+def quantize(values, codes, scales, row, signed, grid):
     """Encode float32 numbers block by block; ``values`` is overwritten."""
     n, highest = len(values), np.float32(3.4028234663852886e38)
     for b in range(len(scales)):
@@ -522,7 +528,7 @@ def quantize(values, codes, scales, row, signed, grid):  # type: ignore[no-untyp
 
 
 @njit(cache=True, error_model="numpy")
-def step_fused(k, p, g, m, v):  # type: ignore[no-untyped-def]
+def step_fused(k, p, g, m, v):
     """Step in float32; the gradient of the L2 penalty goes into the moments."""
     factor, l2 = k[0], k[2]
     if l2 != 0:
@@ -535,7 +541,7 @@ def step_fused(k, p, g, m, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def step_like_bitsandbytes(k, p, g, m, v):  # type: ignore[no-untyped-def]
+def step_like_bitsandbytes(k, p, g, m, v):
     """Step in float32; the moments to the last bit as bitsandbytes computes them."""
     factor, shrink, l2, lerp, beta2, rest2, eps, minus_step_size, root = k
     beta1, length, floor = np.float32(1) - lerp, minus_step_size * root, eps * root
@@ -550,10 +556,12 @@ def step_like_bitsandbytes(k, p, g, m, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def step_one_by_one(k, p, g, m, v, top):  # type: ignore[no-untyped-def]
+def step_one_by_one(k, p, g, m, v, top):
     """Step bfloat16 numbers as torch's single-tensor operations do: each rounds its result."""
     factor, shrink, l2, lerp, beta2, rest2, eps, minus_step_size, root = k
     near, one = lerp < np.float32(0.5), np.float32(1)
+    # torch rounds the scalars of add(), and of nothing else.
+    l2, eps = rounded(l2), rounded(eps)
     for i in range(len(p)):
         gi = rounded(g[i] * factor)
         pi = rounded(p[i] * shrink)
@@ -571,7 +579,7 @@ def step_one_by_one(k, p, g, m, v, top):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def load(kind, address, scratch):  # type: ignore[no-untyped-def]
+def load(kind, address, scratch):
     """Return an array of float32: the numbers themselves, or scratch that they are decoded to."""
     if kind == FLOAT32:
         return carray(pointer(address, np.float32), len(scratch))
@@ -580,7 +588,7 @@ def load(kind, address, scratch):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def load_codes(row, column, scale_column, start, codebook, scratch):  # type: ignore[no-untyped-def]
+def load_codes(row, column, scale_column, start, codebook, scratch):
     """Decode a piece of a quantized moment."""
     n = len(scratch)
     codes = carray(pointer(row[column] + start, np.uint8), n)
@@ -591,13 +599,13 @@ def load_codes(row, column, scale_column, start, codebook, scratch):  # type: ig
 
 
 @njit(cache=True)
-def size_of(kind):  # type: ignore[no-untyped-def]
+def size_of(kind):
     """Return the bytes of an element that is not a code."""
     return 4 if kind == FLOAT32 else 2
 
 
 @njit(cache=True)
-def step_moments(fmt, tables, k, row, start, scratch, p, g):  # type: ignore[no-untyped-def]
+def step_moments(fmt, tables, k, row, start, scratch, p, g):
     """Step a piece whose parameter and gradient are float32 by now, and write its moments."""
     n = len(p)
     m, v = scratch[SCRATCH_M, :n], scratch[SCRATCH_V, :n]
@@ -631,7 +639,7 @@ def step_moments(fmt, tables, k, row, start, scratch, p, g):  # type: ignore[no-
 
 
 @njit(cache=True)
-def step_piece(fmt, tables, k, row, start, begin, n, scratch, keys):  # type: ignore[no-untyped-def]
+def step_piece(fmt, tables, k, row, start, begin, n, scratch, keys):
     """Step elements start..start+n of a parameter; ``begin`` counts from the chunk's start."""
     kind, write = fmt[KIND], fmt[WRITE]
     offset = start * size_of(kind)
@@ -655,7 +663,7 @@ def step_piece(fmt, tables, k, row, start, begin, n, scratch, keys):  # type: ig
 
 
 @njit(cache=True)
-def step_chunk(fmt, tables, k, row, start, n, scratch, keys):  # type: ignore[no-untyped-def]
+def step_chunk(fmt, tables, k, row, start, n, scratch, keys):
     """Step one chunk of a parameter."""
     pure = fmt[KIND] == BFLOAT16 and fmt[STATE_KIND] == BFLOAT16 and fmt[ORDER] == FUSED
     if pure and fmt[WRITE] in (NEAREST, STOCHASTIC) and k[2] == 0:
@@ -668,7 +676,7 @@ def step_chunk(fmt, tables, k, row, start, n, scratch, keys):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def step(fmt, tables, chunks, rows, case_of, cases, low, high):  # type: ignore[no-untyped-def]
+def step(fmt, tables, chunks, rows, case_of, cases, low, high):
     """Step chunks low..high of parameters of one format.
 
     Args:
@@ -689,7 +697,7 @@ def step(fmt, tables, chunks, rows, case_of, cases, low, high):  # type: ignore[
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
-def sum_of_squares(values):  # type: ignore[no-untyped-def]
+def sum_of_squares(values):
     """Return the sum of squares in float64, where no square of a float32 overflows."""
     total = 0.0
     for i in range(len(values)):
@@ -699,7 +707,7 @@ def sum_of_squares(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def squares(kind, chunks, rows, out, low, high):  # type: ignore[no-untyped-def]
+def squares(kind, chunks, rows, out, low, high):
     """Write the sum of squares of each gradient chunk low..high, of bfloat16 or float16."""
     scratch = np.empty(PIECE, np.float32)
     for c in range(low, high):

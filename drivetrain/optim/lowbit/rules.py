@@ -1,0 +1,129 @@
+"""The rules by which parameters of low precision are kept and stepped."""
+
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drivetrain.optim import _numba as full
+from drivetrain.optim.lowbit import _numba
+from drivetrain.optim.lowbit.codes import kernel_tables
+from drivetrain.optim.lowbit.formats import Format, Group, format_of
+from drivetrain.optim.lowbit.states import (
+    CODED,
+    MOMENTS,
+    OWN,
+    State,
+    columns,
+    complete,
+    decode,
+    format_columns,
+)
+from drivetrain.optim.rules import Rule
+
+
+def rule_for(param: Tensor, group: Group) -> Rule | None:
+    """Return the rule of a parameter of low precision, or None where it is not of that kind.
+
+    Raises:
+        ValueError: A format that the parameter or another option excludes.
+    """
+    fmt = format_of(param, group)
+    return None if fmt is None else _rule(fmt)
+
+
+def settle(param: Tensor, state: State, rule: Rule | None) -> None:
+    """Take a loaded state out of a low-precision format that its parameter is no longer kept in.
+
+    Codes become the moments that they stand for; masters, compensations and seeds go.
+
+    Args:
+        param: The parameter.
+        state: Changed in place.
+        rule: What steps the parameter now; None for torch's operations.
+    """
+    if not state.keys().isdisjoint((*OWN, *CODED)):
+        kept = () if rule is None else rule.columns
+        if "exp_avg_codes" not in kept:
+            decode(param, state, param.dtype)
+        for key in set(OWN) - set(kept):
+            state.pop(key, None)
+    if rule is None:
+        for key in MOMENTS:
+            if key in state and state[key].dtype != param.dtype:
+                state[key] = state[key].to(param.dtype)
+
+
+def restore(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> None:
+    """Give a loaded state back the dtypes it was saved with.
+
+    ``torch.optim.Optimizer.load_state_dict`` casts every tensor of a state to its parameter's
+    dtype: a float32 master would be rounded to bfloat16, a seed to nonsense.
+
+    Args:
+        optimizer: It has just loaded ``state_dict``.
+        state_dict: As given to ``load_state_dict``.
+    """
+    saved = [index for group in state_dict["param_groups"] for index in group["params"]]
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    for index, param in zip(saved, params):
+        for key, value in state_dict["state"].get(index, {}).items():
+            if key in (*MOMENTS, *OWN, *CODED) and value.dtype != param.dtype:
+                optimizer.state[param][key] = value.to(param.device, copy=True)
+
+
+def plain_state_dict(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return an optimizer's state as torch's own AdamW keeps it.
+
+    Codes become moments of the parameter's dtype, other moments are cast to it, and masters,
+    compensations and seeds are left out: what they held beyond the parameter is lost.
+
+    Args:
+        optimizer: Ours, of any format; it is left as it is.
+
+    Returns:
+        What ``torch.optim.AdamW.load_state_dict`` takes.
+
+    Example:
+        >>> from drivetrain.optim import AdamW
+        >>> weight = torch.nn.Parameter(torch.ones(64, 64))
+        >>> optimizer = AdamW([weight], state_dtype="8bit")
+        >>> weight.grad = torch.ones(64, 64)
+        >>> optimizer.step()
+        >>> sorted(plain_state_dict(optimizer)["state"][0])
+        ['exp_avg', 'exp_avg_sq', 'step']
+    """
+    found = optimizer.state_dict()
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    numbers = [number for group in found["param_groups"] for number in group["params"]]
+    state = dict(found["state"])
+    for number, param in zip(numbers, params):
+        if number in state:
+            plain = dict(state[number])
+            settle(param, plain, None)
+            state[number] = plain
+    return {**found, "state": state}
+
+
+@cache
+def _rule(fmt: Format) -> Rule:
+    def adopt(param: Tensor, state: State, group: Group) -> None:
+        complete(param, state, fmt)
+
+    def fresh(param: Tensor, group: Group) -> State:
+        state: State = {}
+        complete(param, state, fmt)
+        return state
+
+    kinds = {"bfloat16": _numba.BFLOAT16, "float16": _numba.FLOAT16}
+    low = fmt.kind in kinds
+    return Rule(
+        name=fmt.name,
+        columns=columns(fmt),
+        fresh=fresh,
+        adopt=adopt,
+        kernel=partial(_numba.step, format_columns(fmt, full.STATE), kernel_tables()),
+        squares=partial(_numba.squares, kinds[fmt.kind]) if low else full.squares_float32,
+        plain=fmt.one_by_one,
+    )
