@@ -3,6 +3,7 @@
 import csv
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,8 +89,10 @@ class Summarize:
     ) -> list[str]:
         values = {**dict.fromkeys(STATISTICS, math.nan), "missing": missing, "count": moments.count}
         if moments.count > 1:
-            names = ("mean", "std", "skew", "kurtosis", "min", "max")
-            values.update({name: getattr(moments, name) for name in names})
+            with warnings.catch_warnings():
+                # A column that does not vary has no skewness: the NaN in the table says so.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                values.update({name: getattr(moments, name) for name in STATISTICS[2:]})
         points = quantiles.values if moments.count else [math.nan] * len(self.quantiles)
         return [
             name,
@@ -115,8 +118,6 @@ class Gain:
 
     def run(self) -> int:
         """Print a sentence a condition; 1 where one is broken."""
-        import warnings
-
         from drivetrain.approximation import Gain as Family
 
         family = Family(self.a, self.alpha, self.A, self.log_power)

@@ -79,6 +79,18 @@ def test_bad_input_is_one_line(
     assert says in err
 
 
+def test_a_constant_column_is_no_trouble(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\n1,\n1,NA\n1,2\n")
+    code, out, err = run(capsys, "summarize", str(path))
+    assert (code, err) == (0, "")
+    rows = table(out)
+    assert rows["std"] == ["0", "nan"] and rows["skew"] == ["nan", "nan"]
+    assert rows["missing"] == ["0", "2"] and rows["q0.5"] == ["1", "2"]
+
+
 def test_missing_and_binary_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "summarize", str(tmp_path / "none.csv"))
     assert code == 2 and "none.csv: No such file or directory" in err
