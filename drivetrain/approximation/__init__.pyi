@@ -1,4 +1,7 @@
 # streams
+from .streams import Covariance as Covariance
+from .streams import EWMean as EWMean
+from .streams import EWMoments as EWMoments
 from .streams import Mean as Mean
 from .streams import Moments as Moments
 from .streams import Quantiles as Quantiles

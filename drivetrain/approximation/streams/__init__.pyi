@@ -1,3 +1,6 @@
+from .covariance.matrix import Covariance as Covariance
+from .exponential import EWMean as EWMean
+from .exponential import EWMoments as EWMoments
 from .mean import Mean as Mean
 from .moments import Moments as Moments
 from .quantiles.sketch import Quantiles as Quantiles

@@ -1,0 +1,1 @@
+"""The covariance matrix of a stream of rows."""
