@@ -50,6 +50,22 @@ from .search import spsa_gains as spsa_gains
 from .search import SPSAGains as SPSAGains
 from .search import Study as Study
 from .search import Truncation as Truncation
+from .processes import Control as Control
+from .processes import DecisionProcess as DecisionProcess
+from .processes import Dvoretzky as Dvoretzky
+from .processes import DvoretzkyReport as DvoretzkyReport
+from .processes import FiniteDvoretzky as FiniteDvoretzky
+from .processes import gridworld as gridworld
+from .processes import LSTD as LSTD
+from .processes import lstd as lstd
+from .processes import Prediction as Prediction
+from .processes import q_learning as q_learning
+from .processes import QLearning as QLearning
+from .processes import random_walk as random_walk
+from .processes import RewardChain as RewardChain
+from .processes import TD0 as TD0
+from .processes import td0 as td0
+from .processes import Transitions as Transitions
 
 # inference
 from .inference import BatchMeans as BatchMeans

@@ -68,7 +68,7 @@ class Gain:
         sum a_k = inf: alpha = 0.7 < 1. sum a_k^2 < inf: alpha = 0.7 > 1/2.
 
     References:
-        Robbins and Monro, A stochastic approximation method, Ann. Math. Stat. 22 (1951), eq. 6.
+        Robbins and Monro, A stochastic approximation method, Ann. Math. Stat. 22 (1951).
     """
 
     a: float = 1.0
@@ -145,7 +145,7 @@ class Gain:
             GainWarning: A condition fails. A constant gain is allowed, but warned about.
 
         References:
-            Sacks, Ann. Math. Stat. 29 (1958), theorem 1 (a·b > 1/2).
+            Sacks, Ann. Math. Stat. 29 (1958) (a·b > 1/2).
         """
         infinite, why_infinite = _sum_infinite(self.alpha, self.log_power)
         finite, why_finite = _squares_finite(self.alpha, self.log_power)

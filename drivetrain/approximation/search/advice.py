@@ -79,7 +79,7 @@ def spsa_gains(
 
     References:
         Spall, Implementation of the simultaneous perturbation algorithm for stochastic
-        optimization, IEEE Trans. Aerosp. Electron. Syst. 34 (1998), section III.B.
+        optimization, IEEE Trans. Aerosp. Electron. Syst. 34 (1998).
     """
     x = check_array("x0", x0, ndim=(0, 1), finite=True)
     check_integer("steps", steps, low=1)

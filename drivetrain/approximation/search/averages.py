@@ -30,7 +30,7 @@ class Average:
 
     References:
         Polyak and Juditsky, SIAM J. Control Optim. 30 (1992). Rakhlin, Shamir and Sridharan,
-        ICML 2012 (suffix). Shamir and Zhang, ICML 2013, section 4 (weighted).
+        ICML 2012 (suffix). Shamir and Zhang, ICML 2013 (weighted).
     """
 
     kind: Kind = "polyak"

@@ -26,7 +26,7 @@ class Curvature:
 
     References:
         Spall, Adaptive stochastic approximation by the simultaneous perturbation method, IEEE
-        Trans. Autom. Control 45 (2000), eq. 2.1-2.3; r/k as in the author's own program.
+        Trans. Autom. Control 45 (2000); r/k as in the author's own program.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ def gradient_descent(
         array([1.])
 
     References:
-        Zhao, Mathematical Foundations of Reinforcement Learning (2025), section 6.4.
+        Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
     x = check_array("samples", samples, finite=True)
     if x.ndim == 0 or not len(x):
@@ -142,7 +142,7 @@ def relative_gradient_error(
         (steps,) errors; infinite where the full gradient is 0, 0 for BGD.
 
     References:
-        Zhao, Mathematical Foundations of Reinforcement Learning (2025), section 6.4.2.
+        Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
     error, full = _gradient_gaps(samples, run, gradient)
     with np.errstate(divide="ignore", invalid="ignore"):

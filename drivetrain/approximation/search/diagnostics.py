@@ -127,7 +127,7 @@ class DistanceSlope:
 
     References:
         Pesme, Dieuleveut and Flammarion, On convergence-diagnostic based step sizes for
-        stochastic gradient descent, ICML 2020, section 5.
+        stochastic gradient descent, ICML 2020.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ def check_widths(
 
     References:
         Spall, Multivariate stochastic approximation using a simultaneous perturbation gradient
-        approximation, IEEE TAC 37 (1992), assumption A1.
+        approximation, IEEE TAC 37 (1992).
     """
     a, c = as_schedule(gain), as_schedule(width)
     if not isinstance(a, Gain) or not isinstance(c, Gain):

@@ -47,7 +47,7 @@ class KieferWolfowitz:
         1.0
 
     References:
-        Kiefer and Wolfowitz, Ann. Math. Stat. 23 (1952), eq. 2.2.
+        Kiefer and Wolfowitz, Ann. Math. Stat. 23 (1952).
     """
 
     def __init__(
@@ -199,7 +199,7 @@ def kiefer_wolfowitz(
         True
 
     References:
-        Kiefer and Wolfowitz, Ann. Math. Stat. 23 (1952), eq. 2.2.
+        Kiefer and Wolfowitz, Ann. Math. Stat. 23 (1952).
     """
     search = KieferWolfowitz(x0, width=width, steps=steps, **options)
     return search.run(f, steps, noise=noise, random_state=random_state)

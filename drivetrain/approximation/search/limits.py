@@ -47,7 +47,7 @@ def robbins_monro_limit(a: float, *, slope: float, noise: float) -> Limit:
         1.0
 
     References:
-        Sacks, Ann. Math. Stat. 29 (1958), theorem 1.
+        Sacks, Ann. Math. Stat. 29 (1958).
     """
     product = _product(a, slope, 0.5)
     return Limit(rate=0.5, bias=0.0, variance=(a * noise) ** 2 / (2.0 * product - 1.0))
@@ -57,7 +57,7 @@ def averaged_limit(*, slope: float, noise: float) -> Limit:
     r"""Return the limit of Polyak-Ruppert averages: $n \cdot MSE \to s^2 / b^2$.
 
     References:
-        Polyak and Juditsky, SIAM J. Control Optim. 30 (1992), theorem 2.
+        Polyak and Juditsky, SIAM J. Control Optim. 30 (1992).
     """
     check_real("slope", slope, low=0.0, open_low=True)
     return Limit(rate=0.5, bias=0.0, variance=(noise / slope) ** 2)

@@ -12,7 +12,7 @@ Gains = Callable[[int], float]
 def robbins_monro(
     g: Callable[[float], float], w1: float, a: Gains, eta: Sequence[float]
 ) -> list[float]:
-    """w_{k+1} = w_k - a_k·(g(w_k) + η_k). Robbins and Monro (1951), eq. 6."""
+    """w_{k+1} = w_k - a_k·(g(w_k) + η_k). Robbins and Monro (1951)."""
     w = [w1]
     for k in range(1, len(eta) + 1):
         w.append(w[-1] - a(k) * (g(w[-1]) + eta[k - 1]))
@@ -86,7 +86,7 @@ def spsa(
 def adaptive_spsa_hessian(
     y: Callable[[Array], float], w: Array, c: float, Delta: Array, tilde: Array
 ) -> Array:
-    """Ĥ = [M + Mᵀ]/2, M_ij = δG_i/(2·c·Δ_j). Spall (2000), eq. 2.2-2.3, one-sided δG."""
+    """Ĥ = [M + Mᵀ]/2, M_ij = δG_i/(2·c·Δ_j). Spall (2000), with one-sided δG."""
     p = len(w)
     plus, minus = w + c * Delta, w - c * Delta
     G_plus = (y(plus + c * tilde) - y(plus)) / (c * tilde)

@@ -51,8 +51,8 @@ class RobbinsMonro:
         1.647826
 
     References:
-        Robbins and Monro, A stochastic approximation method, Ann. Math. Stat. 22 (1951), eq. 6.
-        Zhao, Mathematical Foundations of Reinforcement Learning (2025), theorem 6.1.
+        Robbins and Monro, A stochastic approximation method, Ann. Math. Stat. 22 (1951).
+        Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
 
     def __init__(

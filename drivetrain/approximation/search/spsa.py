@@ -54,7 +54,7 @@ class SPSA:
         True
 
     References:
-        Spall, IEEE Trans. Autom. Control 37 (1992), eq. 2.1-2.2.
+        Spall, IEEE Trans. Autom. Control 37 (1992).
     """
 
     def __init__(

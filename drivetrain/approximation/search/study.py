@@ -85,7 +85,7 @@ def simulate(
         199
 
     References:
-        Zhao, Mathematical Foundations of Reinforcement Learning (2025), section 6.2.
+        Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
     ensemble = _Ensemble(x0, replicas, steps, make_rule(options))
     draw = _normal_source(replicas, random_state, ensemble.x.shape, steps)

@@ -1,0 +1,16 @@
+from .chains import DecisionProcess as DecisionProcess
+from .chains import RewardChain as RewardChain
+from .chains import Transitions as Transitions
+from .chains import gridworld as gridworld
+from .chains import random_walk as random_walk
+from .control import Control as Control
+from .control import QLearning as QLearning
+from .control import q_learning as q_learning
+from .dvoretzky import Dvoretzky as Dvoretzky
+from .dvoretzky import DvoretzkyReport as DvoretzkyReport
+from .dvoretzky import FiniteDvoretzky as FiniteDvoretzky
+from .least_squares import LSTD as LSTD
+from .least_squares import lstd as lstd
+from .temporal import TD0 as TD0
+from .temporal import Prediction as Prediction
+from .temporal import td0 as td0
