@@ -1,14 +1,14 @@
 # mypy: allow-untyped-defs, disable-error-code="call-arg"
 """CPU kernels of Adam's neighbours: one launch steps every tensor of a group.
 
-Raw-pointer kernels behind ``launch.py``. Products and sums are fused exactly where torch's own
+Raw-pointer kernels behind ``plan.py``. Products and sums are fused exactly where torch's own
 operations fuse them, and every division divides.
 """
 
 import numpy as np
 from numba import carray, njit
 
-from drivetrain.optim._numba import fmuladd, pointer
+from drivetrain.optim._numba import GRAD, PARAM, STATE, fmuladd, pointer
 
 
 @njit(error_model="numpy")
@@ -17,8 +17,8 @@ def _descend(kind, size, chunks, rows, case_of, cases, low, high):
         row, start, n = chunks[c, 0], chunks[c, 1] * size, chunks[c, 2]
         case = cases[case_of[row]]
         factor, l2, minus_lr = kind(case[0]), kind(case[1]), kind(-case[2])
-        p = carray(pointer(rows[row, 0] + start, kind), n)
-        g = carray(pointer(rows[row, 1] + start, kind), n)
+        p = carray(pointer(rows[row, PARAM] + start, kind), n)
+        g = carray(pointer(rows[row, GRAD] + start, kind), n)
         if l2 == 0:
             for i in range(n):
                 p[i] = fmuladd(minus_lr, g[i] * factor, p[i])
@@ -47,9 +47,9 @@ def _momentum(kind, size, chunks, rows, case_of, cases, low, high):
         factor, l2, minus_lr = kind(case[0]), kind(case[1]), kind(-case[2])
         momentum, fresh, nesterov = kind(case[3]), kind(case[4]), case[5] != 0
         first = case[6] != 0
-        p = carray(pointer(rows[row, 0] + start, kind), n)
-        g = carray(pointer(rows[row, 1] + start, kind), n)
-        b = carray(pointer(rows[row, 2] + start, kind), n)
+        p = carray(pointer(rows[row, PARAM] + start, kind), n)
+        g = carray(pointer(rows[row, GRAD] + start, kind), n)
+        b = carray(pointer(rows[row, STATE] + start, kind), n)
         # The loops differ by what the whole tensor shares; a branch inside would not vectorise.
         if first:
             for i in range(n):
@@ -90,9 +90,9 @@ def _lion(kind, size, chunks, rows, case_of, cases, low, high):
         factor, shrink, lr = kind(case[0]), kind(case[1]), kind(case[2])
         beta1, rest1, beta2, rest2 = kind(case[3]), kind(case[4]), kind(case[5]), kind(case[6])
         zero = kind(0)
-        p = carray(pointer(rows[row, 0] + start, kind), n)
-        g = carray(pointer(rows[row, 1] + start, kind), n)
-        m = carray(pointer(rows[row, 2] + start, kind), n)
+        p = carray(pointer(rows[row, PARAM] + start, kind), n)
+        g = carray(pointer(rows[row, GRAD] + start, kind), n)
+        m = carray(pointer(rows[row, STATE] + start, kind), n)
         for i in range(n):
             gi, mi = g[i] * factor, m[i]
             u = fmuladd(rest1, gi, mi * beta1)
@@ -123,10 +123,10 @@ def _schedule_free(kind, size, chunks, rows, case_of, cases, low, high):
         beta2, rest2, eps = kind(case[3]), kind(case[4]), kind(case[5])
         correction, c, pull = kind(case[6]), kind(case[7]), kind(case[8])
         half, rest_c = kind(0.5), kind(case[7] - 1)
-        y = carray(pointer(rows[row, 0] + start, kind), n)
-        g = carray(pointer(rows[row, 1] + start, kind), n)
-        z = carray(pointer(rows[row, 2] + start, kind), n)
-        v = carray(pointer(rows[row, 3] + start, kind), n)
+        y = carray(pointer(rows[row, PARAM] + start, kind), n)
+        g = carray(pointer(rows[row, GRAD] + start, kind), n)
+        z = carray(pointer(rows[row, STATE] + start, kind), n)
+        v = carray(pointer(rows[row, STATE + 1] + start, kind), n)
         for i in range(n):
             gi, yi, zi = g[i] * factor, y[i], z[i]
             vi = fmuladd(rest2 * gi, gi, v[i] * beta2)
@@ -163,10 +163,10 @@ def _nadam(kind, size, chunks, rows, case_of, cases, low, high):
         lerp, beta2, rest2, eps = kind(case[3]), kind(case[4]), kind(case[5]), kind(case[6])
         correction, of_g, of_m = kind(case[7]), kind(case[8]), kind(case[9])
         half, minus_beta1 = kind(0.5), kind(case[3] - 1)
-        p = carray(pointer(rows[row, 0] + start, kind), n)
-        g = carray(pointer(rows[row, 1] + start, kind), n)
-        m = carray(pointer(rows[row, 2] + start, kind), n)
-        v = carray(pointer(rows[row, 3] + start, kind), n)
+        p = carray(pointer(rows[row, PARAM] + start, kind), n)
+        g = carray(pointer(rows[row, GRAD] + start, kind), n)
+        m = carray(pointer(rows[row, STATE] + start, kind), n)
+        v = carray(pointer(rows[row, STATE + 1] + start, kind), n)
         for i in range(n):
             gi, mi, pi = g[i] * factor, m[i], p[i]
             gi = fmuladd(l2, pi, gi) if l2 != 0 else gi

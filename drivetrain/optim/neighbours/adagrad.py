@@ -1,18 +1,16 @@
 """Adagrad, readable: each element's rate falls with the squares it has seen."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.optim.neighbours.formulas import adagrad_, real, with_l2
-from drivetrain.optim.neighbours.optimizer import (
-    Flags,
-    Group,
-    Member,
-    Neighbour,
-    Scalar,
-    check_rates,
-)
+from drivetrain.optim.neighbours.optimizer import Flags, Neighbour, Scalar, check_rates
+from drivetrain.optim.neighbours.plan import Cases, Group, Member, State
 
 
 class Adagrad(Neighbour):
@@ -72,15 +70,25 @@ class Adagrad(Neighbour):
     def _check(self, group: Group) -> None:
         check_rates(group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        for member in members:
-            state, param = member.state, member.param
-            if "sum" not in state:
-                state["sum"] = torch.zeros_like(param, requires_grad=False)
-                real(state["sum"]).fill_(group["initial_accumulator_value"])
-            step = state.get("step", 0.0)
-            state["step"] = step if isinstance(step, torch.Tensor) else torch.tensor(float(step))
+    def _kernels(self, group: Group) -> None:
+        return None
+
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        fresh = "sum" not in state
+        if fresh:
+            state["sum"] = torch.zeros_like(param, requires_grad=False)
+            real(state["sum"]).fill_(group["initial_accumulator_value"])
+        if not isinstance(state.get("step"), Tensor):
+            state["step"] = torch.tensor(float(state.get("step", 0.0)))
+        return fresh
+
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        for state in states:
             state["step"] += 1
-            rate = group["lr"] / (1 + (float(state["step"]) - 1) * group["lr_decay"])
-            g = with_l2(param, member.grad, group)
-            adagrad_(real(param), g, real(state["sum"]), rate, group["eps"])
+        return [[]], [0] * len(states)
+
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        param, state = member.param, member.state
+        rate = group["lr"] / (1 + (float(state["step"]) - 1) * group["lr_decay"])
+        g = with_l2(param, member.grad, group)
+        adagrad_(real(param), g, real(state["sum"]), rate, group["eps"])

@@ -4,7 +4,7 @@ They change the parameter and its state in place and leave the gradient alone. W
 records them (``differentiable=True``) nothing that it saved is overwritten.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,25 +50,54 @@ def lion_(param: Tensor, g: Tensor, m: Tensor, group: Group) -> None:
     m.mul_(beta2).add_(g, alpha=1 - beta2)
 
 
-def schedule_free_(y: Tensor, g: Tensor, z: Tensor, v: Tensor, case: dict[str, float]) -> None:
-    """One step of y, z and v; ``case`` as ``AdamWScheduleFree`` computes it."""
-    v.mul_(case["beta2"]).addcmul_(g, g, value=1 - case["beta2"])
-    u = g / (v / case["correction"]).sqrt().add(case["eps"])
-    if case["decay"] != 0:
-        u = u.add(y, alpha=case["decay"])
-    y.lerp_(z, case["c"])
-    y.add_(u, alpha=case["pull"])
-    z.sub_(u, alpha=case["lr"])
+class ScheduleFreeStep(NamedTuple):
+    """Constants of a step of schedule-free AdamW, in the order of the kernel's columns."""
+
+    sign: float
+    decay: float
+    lr: float
+    beta2: float
+    rest2: float
+    eps: float
+    correction: float
+    c: float
+    pull: float
 
 
-def nadam_(param: Tensor, g: Tensor, m: Tensor, v: Tensor, case: dict[str, Any]) -> None:
-    """One step of θ, m and v; ``case`` as ``NAdamW`` computes it."""
-    param.mul_(case["shrink"])
-    m.lerp_(g, case["lerp"])
-    v.mul_(case["beta2"]).addcmul_(g, g, value=1 - case["beta2"])
-    d = (v / case["correction"]).sqrt().add(case["eps"])
-    param.add_(case["of_g"] * g / d)
-    param.add_(case["of_m"] * m / d)
+def schedule_free_(y: Tensor, g: Tensor, z: Tensor, v: Tensor, k: ScheduleFreeStep) -> None:
+    """One step of y, z and v; see ``AdamWScheduleFree``."""
+    v.mul_(k.beta2).addcmul_(g, g, value=k.rest2)
+    u = g / (v / k.correction).sqrt().add(k.eps)
+    if k.decay != 0:
+        u = u.add(y, alpha=k.decay)
+    y.lerp_(z, k.c)
+    y.add_(u, alpha=k.pull)
+    z.sub_(u, alpha=k.lr)
+
+
+class NadamStep(NamedTuple):
+    """Constants of a step of NAdam, in the order of the kernel's columns."""
+
+    sign: float
+    l2: float
+    shrink: float
+    lerp: float
+    beta2: float
+    rest2: float
+    eps: float
+    correction: float
+    of_g: float
+    of_m: float
+
+
+def nadam_(param: Tensor, g: Tensor, m: Tensor, v: Tensor, k: NadamStep) -> None:
+    """One step of θ, m and v; see ``NAdamW``."""
+    param.mul_(k.shrink)
+    m.lerp_(g, k.lerp)
+    v.mul_(k.beta2).addcmul_(g, g, value=k.rest2)
+    d = (v / k.correction).sqrt().add(k.eps)
+    param.add_(k.of_g * g / d)
+    param.add_(k.of_m * m / d)
 
 
 def rmsprop_(param: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:

@@ -1,27 +1,28 @@
 """Lion: the sign of an interpolated momentum, one state, in one launch."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.optim.neighbours import _numba
 from drivetrain.optim.neighbours.formulas import lion_, real, signed
-from drivetrain.optim.neighbours.launch import Kernel, launch
 from drivetrain.optim.neighbours.optimizer import (
     Flags,
-    Group,
-    Member,
     Neighbour,
     Scalar,
     check_betas,
     check_rates,
-    sort_out,
 )
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
 
-_KERNELS: dict[torch.dtype, Kernel] = {
-    torch.float32: _numba.lion_float32,
-    torch.float64: _numba.lion_float64,
-}
+_KERNELS = Kernels(
+    keys=("exp_avg",),
+    of={torch.float32: _numba.lion_float32, torch.float64: _numba.lion_float64},
+)
 
 
 class Lion(Neighbour):
@@ -74,21 +75,22 @@ class Lion(Neighbour):
         check_rates(group, "lr", "weight_decay")
         check_betas(group)
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        for member in members:
-            if "exp_avg" not in member.state:
-                member.state["exp_avg"] = torch.zeros_like(member.param, requires_grad=False)
-        flat, rest = sort_out(group, members, "exp_avg")
-        if flat:
-            tensors = [(m.param, m.grad, m.state["exp_avg"]) for m in flat]
-            launch(_KERNELS, tensors, [_case(group)])
-        for member in rest:
-            g = signed(member.grad, group)
-            lion_(real(member.param), g, real(member.state["exp_avg"]), group)
+    def _kernels(self, group: Group) -> Kernels:
+        return _KERNELS
 
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        if "exp_avg" in state:
+            return False
+        state["exp_avg"] = torch.zeros_like(param, requires_grad=False)
+        return True
 
-def _case(group: Group) -> list[float]:
-    lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
-    sign = -1.0 if group["maximize"] else 1.0
-    shrink = 1 - lr * float(group["weight_decay"])
-    return [sign, shrink, lr, beta1, 1 - beta1, beta2, 1 - beta2]
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
+        sign = -1.0 if group["maximize"] else 1.0
+        shrink = 1 - lr * number(group["weight_decay"])
+        case = [sign, shrink, lr, beta1, 1 - beta1, beta2, 1 - beta2]
+        return [case], [0] * len(states)
+
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        g, m = signed(member.grad, group), real(member.state["exp_avg"])
+        lion_(real(member.param), g, m, group)

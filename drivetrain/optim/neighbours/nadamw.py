@@ -1,29 +1,28 @@
 """NAdam and NAdamW: Adam with Nesterov's momentum, in one launch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.optim.neighbours import _numba
-from drivetrain.optim.neighbours.formulas import nadam_, real, signed, with_l2
-from drivetrain.optim.neighbours.launch import Kernel, launch
+from drivetrain.optim.neighbours.formulas import NadamStep, nadam_, real, signed, with_l2
 from drivetrain.optim.neighbours.optimizer import (
     Flags,
-    Group,
-    Member,
     Neighbour,
     Scalar,
     check_betas,
     check_rates,
-    sort_out,
 )
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
 
-_KERNELS: dict[torch.dtype, Kernel] = {
-    torch.float32: _numba.nadam_float32,
-    torch.float64: _numba.nadam_float64,
-}
+_KERNELS = Kernels(
+    keys=("exp_avg", "exp_avg_sq"),
+    of={torch.float32: _numba.nadam_float32, torch.float64: _numba.nadam_float64},
+)
 
 
 class NadamFlags(Flags, total=False):
@@ -89,55 +88,44 @@ class NAdamW(Neighbour):
         check_rates(group, "lr", "eps", "weight_decay", "momentum_decay")
         check_betas(group)
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        for member in members:
-            _make_state(member)
-        flat, rest = sort_out(group, members, "exp_avg", "exp_avg_sq")
-        cases: list[list[float]] = []
-        case_of, place = [], dict[tuple[float, float], int]()
-        for member in flat:
-            key = _count(member, group)
-            if key not in place:
-                place[key] = len(cases)
-                case = _case(group, *key)
-                cases.append([case[name] for name in _COLUMNS])
-            case_of.append(place[key])
-        if flat:
-            tensors = [(m.param, m.grad, m.state["exp_avg"], m.state["exp_avg_sq"]) for m in flat]
-            launch(_KERNELS, tensors, cases, case_of)
-        for member in rest:
-            case = _case(group, *_count(member, group))
-            m, v = (real(member.state[key]) for key in ("exp_avg", "exp_avg_sq"))
-            decoupled, g = group["decoupled_weight_decay"], signed(member.grad, group)
-            g = g if decoupled else with_l2(member.param, member.grad, group)
-            nadam_(real(member.param), g, m, v, case)
+    def _kernels(self, group: Group) -> Kernels:
+        return _KERNELS
 
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        fresh = not state
+        for key, start in (("step", 0.0), ("mu_product", 1.0)):
+            if not isinstance(state.get(key), Tensor):
+                state[key] = torch.tensor(float(state.get(key, start)))
+        for key in _KERNELS.keys:
+            if key not in state:
+                state[key] = torch.zeros_like(param, requires_grad=False)
+        return fresh
 
-_COLUMNS = (
-    *("sign", "l2", "shrink", "lerp", "beta2", "rest2"),
-    *("eps", "correction", "of_g", "of_m"),
-)
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        cases: list[NadamStep] = []
+        followed, place = [], dict[tuple[float, float], int]()
+        for state in states:
+            count = _count(state, group)
+            if count not in place:
+                place[count] = len(cases)
+                cases.append(_case(group, *count))
+            followed.append(place[count])
+        return cases, followed
 
-
-def _make_state(member: Member) -> None:
-    state = member.state
-    if not state:
-        state["step"] = torch.tensor(0.0)
-        state["mu_product"] = torch.tensor(1.0)
-        for key in ("exp_avg", "exp_avg_sq"):
-            state[key] = torch.zeros_like(member.param, requires_grad=False)
-    for key in ("step", "mu_product"):
-        if not isinstance(state[key], torch.Tensor):
-            state[key] = torch.tensor(float(state[key]))
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        m, v = (real(member.state[key]) for key in _KERNELS.keys)
+        decoupled, g = group["decoupled_weight_decay"], signed(member.grad, group)
+        g = g if decoupled else with_l2(member.param, member.grad, group)
+        nadam_(real(member.param), g, m, v, case)
 
 
 def _mu(group: Group, t: float) -> float:
-    return float(group["betas"][0]) * (1 - 0.5 * 0.96 ** (t * float(group["momentum_decay"])))
+    return number(group["betas"][0]) * (1 - 0.5 * 0.96 ** (t * number(group["momentum_decay"])))
 
 
-def _count(member: Member, group: Group) -> tuple[float, float]:
-    """Advance a member's step and product of momenta; return both."""
-    step, product = member.state["step"], member.state["mu_product"]
+def _count(state: State, group: Group) -> tuple[float, float]:
+    """Advance a step and the product of momenta; return both."""
+    step, product = state["step"], state["mu_product"]
     step += 1
     t = float(step)
     # In float32, as torch keeps it.
@@ -145,19 +133,19 @@ def _count(member: Member, group: Group) -> tuple[float, float]:
     return t, float(product)
 
 
-def _case(group: Group, t: float, product: float) -> dict[str, float]:
-    lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
-    decay, decoupled = float(group["weight_decay"]), group["decoupled_weight_decay"]
+def _case(group: Group, t: float, product: float) -> NadamStep:
+    lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
+    decay, decoupled = number(group["weight_decay"]), group["decoupled_weight_decay"]
     mu_next = _mu(group, t + 1)
-    return {
-        "sign": -1.0 if group["maximize"] else 1.0,
-        "l2": 0.0 if decoupled else decay,
-        "shrink": 1 - lr * decay if decoupled else 1.0,
-        "lerp": 1 - beta1,
-        "beta2": beta2,
-        "rest2": 1 - beta2,
-        "eps": float(group["eps"]),
-        "correction": 1 - beta2**t,
-        "of_g": -lr * (1 - _mu(group, t)) / (1 - product),
-        "of_m": -lr * mu_next / (1 - product * mu_next),
-    }
+    return NadamStep(
+        sign=-1.0 if group["maximize"] else 1.0,
+        l2=0.0 if decoupled else decay,
+        shrink=1 - lr * decay if decoupled else 1.0,
+        lerp=1 - beta1,
+        beta2=beta2,
+        rest2=1 - beta2,
+        eps=number(group["eps"]),
+        correction=1 - beta2**t,
+        of_g=-lr * (1 - _mu(group, t)) / (1 - product),
+        of_m=-lr * mu_next / (1 - product * mu_next),
+    )

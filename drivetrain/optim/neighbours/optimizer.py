@@ -1,7 +1,7 @@
 """What the neighbours share: torch's interface, the checks of a step, and who steps a parameter."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -13,8 +13,8 @@ from drivetrain.core.backend import choose
 from drivetrain.core.checks import check_real
 from drivetrain.core.errors import unknown
 from drivetrain.optim.gather import is_dense
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, Plan, State, Work
 
-Group = dict[str, Any]
 Scalar = float | Tensor
 BACKENDS = ("torch", "numba")
 
@@ -39,15 +39,6 @@ _FLAGS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """A parameter that takes part in a step, with its gradient and its state."""
-
-    param: Tensor
-    grad: Tensor
-    state: dict[str, Any]
-
-
 class Neighbour(Optimizer, ABC):
     """An optimizer of one formula: a child says what state it keeps and how it updates.
 
@@ -64,6 +55,8 @@ class Neighbour(Optimizer, ABC):
                 raise TypeError(str(unknown("option", word, [*_FLAGS, "skip_nonfinite"])))
         self.skip_nonfinite = bool(flags.pop("skip_nonfinite", False))
         self.skipped_steps = 0
+        self._plan: Plan | None = None
+        self._parts: list[_Part] = []
         super().__init__(params, {**defaults, **_FLAGS, **flags})
 
     @abstractmethod
@@ -71,8 +64,20 @@ class Neighbour(Optimizer, ABC):
         """Raise where a hyperparameter of a group is out of its range."""
 
     @abstractmethod
-    def _update(self, group: Group, members: list[Member]) -> None:
-        """Step the members of one group, whose gradients are good."""
+    def _kernels(self, group: Group) -> Kernels | None:
+        """Return the kernels that can step a group's members, or None to leave all to torch."""
+
+    @abstractmethod
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        """Make what a state lacks; tell whether this is its first step."""
+
+    @abstractmethod
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        """Advance all counters by a step; return its constants and which each member follows."""
+
+    @abstractmethod
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        """Step one member by torch's operations, given its row of constants."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters, with options of its own.
@@ -105,6 +110,7 @@ class Neighbour(Optimizer, ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # torch's own optimizers lack some keys of ours, and older ones lack newer flags.
         super().__setstate__(state)
+        self._plan, self._parts = None, []
         for group in self.param_groups:
             for word, default in self.defaults.items():
                 group.setdefault(word, default)
@@ -124,14 +130,53 @@ class Neighbour(Optimizer, ABC):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(self.defaults["differentiable"]):
-            found = [list(self._members(i, group)) for i, group in enumerate(self.param_groups)]
-            if self.skip_nonfinite and not _all_finite(found):
+            if self.skip_nonfinite and not self._all_finite():
                 self.skipped_steps += 1
-                return loss
-            for group, members in zip(self.param_groups, found):
-                if members:
-                    self._update(group, members)
+            elif not self._step_as_planned():
+                self._step_anew()
         return loss
+
+    def _all_finite(self) -> bool:
+        grads = (param.grad for group in self.param_groups for param in group["params"])
+        return all(g is None or bool(torch.isfinite(_values(g)).all()) for g in grads)
+
+    def _step_as_planned(self) -> bool:
+        plan, groups = self._plan, self.param_groups
+        if plan is None or not all(part.serves(self, groups[part.group]) for part in self._parts):
+            return False
+        if not plan.fits(groups, self.state):
+            return False
+        plan.run({part.group: part.cases(self, groups[part.group]) for part in self._parts})
+        return True
+
+    def _step_anew(self) -> None:
+        found = [list(self._members(i, group)) for i, group in enumerate(self.param_groups)]
+        works: list[Work] = []
+        left: list[tuple[Group, Member, Any]] = []
+        cases: dict[int, Cases] = {}
+        self._plan, self._parts = None, []
+        for number, (group, members) in enumerate(zip(self.param_groups, found)):
+            if not members:
+                continue
+            fresh = [self._begin(m.param, m.state, group) for m in members]
+            part = _Part(
+                group=number, states=[m.state for m in members], kernels=self._kernels(group)
+            )
+            self._parts.append(part)
+            constants, followed = cases[number] = self._cases(group, part.states, fresh)
+            flat, rest = sort_out(
+                number, members, part.kernels if part.serves(self, group) else None
+            )
+            works += flat
+            left += [(group, members[i], constants[followed[i]]) for i in rest]
+        for group, member, case in left:
+            self._formula(group, member, case)
+        if works:
+            plan = Plan(works)
+            plan.run(cases)
+            if not left:
+                plan.close(self.param_groups, self.state, works)
+                self._plan = plan
 
     def _members(self, number: int, group: Group) -> Iterator[Member]:
         for param in group["params"]:
@@ -186,31 +231,64 @@ def single(name: str, value: Any) -> Any:
     return value
 
 
-def sort_out(group: Group, members: list[Member], *keys: str) -> tuple[list[Member], list[Member]]:
-    """Return the members that a kernel can step, and those left to torch's operations.
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A group's share of a plan: the states that its counters are in, and who steps them."""
+
+    group: int
+    states: list[State]
+    kernels: Kernels | None
+
+    def serves(self, optimizer: Neighbour, group: Group) -> bool:
+        """Tell whether the group's options still call for these kernels."""
+        if self.kernels is None or group["differentiable"] or group["capturable"]:
+            return False
+        return optimizer._kernels(group) is self.kernels and choose(None, BACKENDS) == "numba"
+
+    def cases(self, optimizer: Neighbour, group: Group) -> Cases:
+        """Return the constants of a step that is nobody's first."""
+        return optimizer._cases(group, self.states, [False] * len(self.states))
+
+
+def sort_out(
+    number: int, members: list[Member], kernels: Kernels | None
+) -> tuple[list[Work], list[int]]:
+    """Return the work of kernels, and the places of the members left to torch's operations.
 
     A kernel reads dense float32 and float64 memory on the CPU, where parameter, gradient and
     states lie alike.
 
     Args:
-        group: Their group.
-        members: All that take part.
-        keys: Of the states that the kernel touches; a member may lack them.
+        number: The group's.
+        members: All of the group that take part.
+        kernels: None leaves all to torch.
     """
-    if choose(None, BACKENDS) != "numba" or group["differentiable"] or group["capturable"]:
-        return [], members
-    flat = [member for member in members if _is_flat(member, keys)]
-    if len(flat) == len(members):
-        return flat, []
-    chosen = set(map(id, flat))
-    return flat, [member for member in members if id(member) not in chosen]
+    places: dict[torch.dtype, list[int]] = {}
+    left = []
+    for i, member in enumerate(members):
+        if kernels is not None and member.param.dtype in kernels.of and _is_flat(member, kernels):
+            places.setdefault(member.param.dtype, []).append(i)
+        else:
+            left.append(i)
+    works = [
+        Work(
+            group=number,
+            kernel=kernels.of[dtype],
+            keys=kernels.keys,
+            members=[members[i] for i in chosen],
+            places=chosen,
+        )
+        for dtype, chosen in places.items()
+        if kernels is not None
+    ]
+    return works, left
 
 
-def _is_flat(member: Member, keys: tuple[str, ...]) -> bool:
-    param, grad, state = member.param, member.grad, member.state
-    if param.dtype not in (torch.float32, torch.float64) or param.device.type != "cpu":
+def _is_flat(member: Member, kernels: Kernels) -> bool:
+    param = member.param
+    if param.device.type != "cpu":
         return False
-    alike = [grad, *(state[key] for key in keys if key in state)]
+    alike = [member.grad, *(member.state[key] for key in kernels.keys)]
     if param.is_contiguous():
         lies = all(tensor.is_contiguous() for tensor in alike)
     else:
@@ -220,8 +298,8 @@ def _is_flat(member: Member, keys: tuple[str, ...]) -> bool:
     return lies and not any(t.is_neg() or t.dtype != param.dtype for t in alike)
 
 
-def _all_finite(found: list[list[Member]]) -> bool:
-    return all(bool(torch.isfinite(m.grad).all()) for members in found for m in members)
+def _values(grad: Tensor) -> Tensor:
+    return grad.coalesce().values() if grad.is_sparse else grad
 
 
 def _wrong_gradient(name: str, number: int, param: Tensor, grad: Tensor) -> Exception:

@@ -1,20 +1,17 @@
 """RMSprop, readable: an adaptive rate without Adam's momentum and bias correction."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.checks import check_real
 from drivetrain.optim.neighbours.formulas import real, rmsprop_, with_l2
-from drivetrain.optim.neighbours.optimizer import (
-    Flags,
-    Group,
-    Member,
-    Neighbour,
-    Scalar,
-    check_rates,
-    single,
-)
+from drivetrain.optim.neighbours.optimizer import Flags, Neighbour, Scalar, check_rates, single
+from drivetrain.optim.neighbours.plan import Cases, Group, Member, State
 
 
 class RmspropFlags(Flags, total=False):
@@ -78,16 +75,25 @@ class RMSprop(Neighbour):
         check_rates(group, "lr", "eps", "weight_decay", "momentum")
         check_real("alpha", single("alpha", group["alpha"]), low=0, high=1)
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        keys = {"square_avg": True, "momentum_buffer": group["momentum"] > 0}
-        keys["grad_avg"] = group["centered"]
-        for member in members:
-            state = member.state
-            step = state.get("step", 0.0)
-            state["step"] = step if isinstance(step, torch.Tensor) else torch.tensor(float(step))
-            for key, wanted in keys.items():
-                if wanted and key not in state:
-                    state[key] = torch.zeros_like(member.param, requires_grad=False)
+    def _kernels(self, group: Group) -> None:
+        return None
+
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        fresh = not state
+        keys = ["square_avg"]
+        keys += ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
+        for key in keys:
+            if key not in state:
+                state[key] = torch.zeros_like(param, requires_grad=False)
+        if not isinstance(state.get("step"), Tensor):
+            state["step"] = torch.tensor(float(state.get("step", 0.0)))
+        return fresh
+
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        for state in states:
             state["step"] += 1
-            g = with_l2(member.param, member.grad, group)
-            rmsprop_(real(member.param), g, state, group)
+        return [[]], [0] * len(states)
+
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        g = with_l2(member.param, member.grad, group)
+        rmsprop_(real(member.param), g, member.state, group)

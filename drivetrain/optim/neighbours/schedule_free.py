@@ -1,30 +1,29 @@
 """Schedule-free AdamW: an average of iterates in the place of a learning-rate schedule."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.checks import check_integer, check_real
 from drivetrain.optim.neighbours import _numba
-from drivetrain.optim.neighbours.formulas import real, schedule_free_, signed
-from drivetrain.optim.neighbours.launch import Kernel, launch
+from drivetrain.optim.neighbours.formulas import ScheduleFreeStep, real, schedule_free_, signed
 from drivetrain.optim.neighbours.optimizer import (
     Flags,
-    Group,
-    Member,
     Neighbour,
     Scalar,
     check_betas,
     check_rates,
-    sort_out,
 )
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
 
-_KERNELS: dict[torch.dtype, Kernel] = {
-    torch.float32: _numba.schedule_free_float32,
-    torch.float64: _numba.schedule_free_float64,
-}
+_KERNELS = Kernels(
+    keys=("z", "exp_avg_sq"),
+    of={torch.float32: _numba.schedule_free_float32, torch.float64: _numba.schedule_free_float64},
+)
 
 
 class Averaging(Flags, total=False):
@@ -111,7 +110,7 @@ class AdamWScheduleFree(Neighbour):
         """Put y into the parameters; nothing happens if it is there already."""
         for group in self.param_groups:
             if not group["train_mode"]:
-                self._move(group, 1 - float(group["betas"][0]))
+                self._move(group, 1 - number(group["betas"][0]))
                 group["train_mode"] = True
 
     @torch.no_grad()
@@ -119,55 +118,62 @@ class AdamWScheduleFree(Neighbour):
         """Put the average x into the parameters; nothing happens if it is there already."""
         for group in self.param_groups:
             if group["train_mode"]:
-                self._move(group, 1 - 1 / float(group["betas"][0]))
+                self._move(group, 1 - 1 / number(group["betas"][0]))
                 group["train_mode"] = False
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Do one step, in training mode; see torch.
+
+        Args:
+            closure: Computes the loss anew, and its gradients; what it returns is returned.
+
+        Raises:
+            RuntimeError: ``train()`` was not called; a sparse gradient.
+            ValueError: A gradient of another dtype, device or shape than its parameter's.
+        """
+        if not all(group["train_mode"] for group in self.param_groups):
+            raise RuntimeError(
+                "call train() on the optimizer before step(), and eval() before evaluating: the "
+                "parameters hold the average, at which no gradient is to be taken."
+            )
+        return super().step(closure)
 
     def _move(self, group: Group, weight: float) -> None:
         for param in group["params"]:
             if "z" in self.state.get(param, {}):
                 param.lerp_(self.state[param]["z"].to(param.device), weight)
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        if not group["train_mode"]:
-            raise RuntimeError(
-                "call train() on the optimizer before step(), and eval() before evaluating: the "
-                "parameters hold the average, at which no gradient is to be taken."
-            )
-        for member in members:
-            if "z" not in member.state:
-                member.state["z"] = member.param.detach().clone()
-                member.state["exp_avg_sq"] = torch.zeros_like(member.param, requires_grad=False)
-        case = _advance(group)
-        flat, rest = sort_out(group, members, "z", "exp_avg_sq")
-        if flat:
-            tensors = [(m.param, m.grad, m.state["z"], m.state["exp_avg_sq"]) for m in flat]
-            sign = -1.0 if group["maximize"] else 1.0
-            launch(_KERNELS, tensors, [[sign, *(case[name] for name in _COLUMNS)]])
-        for member in rest:
-            z, v = (real(member.state[key]) for key in ("z", "exp_avg_sq"))
-            schedule_free_(real(member.param), signed(member.grad, group), z, v, case)
+    def _kernels(self, group: Group) -> Kernels:
+        return _KERNELS
 
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        if "z" in state:
+            return False
+        state["z"] = param.detach().clone()
+        state["exp_avg_sq"] = torch.zeros_like(param, requires_grad=False)
+        return True
 
-_COLUMNS = ("decay", "lr", "beta2", "rest2", "eps", "correction", "c", "pull")
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+        t, (beta1, beta2) = group["k"] + 1, map(number, group["betas"])
+        warmup, sign = group["warmup_steps"], -1.0 if group["maximize"] else 1.0
+        lr = number(group["lr"]) * (t / warmup if t <= warmup else 1.0)
+        group["k"], group["scheduled_lr"], group["lr_max"] = t, lr, max(lr, group["lr_max"])
+        weight = t ** group["r"] * group["lr_max"] ** group["weight_lr_power"]
+        group["weight_sum"] += weight
+        c = weight / group["weight_sum"] if group["weight_sum"] else 0.0
+        case = ScheduleFreeStep(
+            sign=sign,
+            decay=number(group["weight_decay"]),
+            lr=lr,
+            beta2=beta2,
+            rest2=1 - beta2,
+            eps=number(group["eps"]),
+            correction=1 - beta2**t,
+            c=c,
+            pull=lr * (beta1 * (1 - c) - 1),
+        )
+        return [case], [0] * len(states)
 
-
-def _advance(group: Group) -> dict[str, float]:
-    """Count the step in the group; return the constants of it."""
-    t, (beta1, beta2) = group["k"] + 1, map(float, group["betas"])
-    warmup = group["warmup_steps"]
-    lr = float(group["lr"]) * (t / warmup if t <= warmup else 1.0)
-    group["scheduled_lr"], group["lr_max"] = lr, max(lr, group["lr_max"])
-    weight = t ** group["r"] * group["lr_max"] ** group["weight_lr_power"]
-    group["weight_sum"] += weight
-    group["k"] = t
-    c = weight / group["weight_sum"] if group["weight_sum"] else 0.0
-    return {
-        "decay": float(group["weight_decay"]),
-        "lr": lr,
-        "beta2": beta2,
-        "rest2": 1 - beta2,
-        "eps": float(group["eps"]),
-        "correction": 1 - beta2**t,
-        "c": c,
-        "pull": lr * (beta1 * (1 - c) - 1),
-    }
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        z, v = (real(member.state[key]) for key in ("z", "exp_avg_sq"))
+        schedule_free_(real(member.param), signed(member.grad, group), z, v, case)

@@ -1,32 +1,26 @@
 """Stochastic gradient descent with momentum and Nesterov's look-ahead, in one launch."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.checks import check_real
 from drivetrain.optim.neighbours import _numba
 from drivetrain.optim.neighbours.formulas import real, sgd_, with_l2
-from drivetrain.optim.neighbours.launch import Kernel, launch
-from drivetrain.optim.neighbours.optimizer import (
-    Flags,
-    Group,
-    Member,
-    Neighbour,
-    Scalar,
-    check_rates,
-    single,
-    sort_out,
-)
+from drivetrain.optim.neighbours.optimizer import Flags, Neighbour, Scalar, check_rates, single
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
 
-_DESCEND: dict[torch.dtype, Kernel] = {
-    torch.float32: _numba.descend_float32,
-    torch.float64: _numba.descend_float64,
-}
-_MOMENTUM: dict[torch.dtype, Kernel] = {
-    torch.float32: _numba.momentum_float32,
-    torch.float64: _numba.momentum_float64,
-}
+_DESCEND = Kernels(
+    keys=(), of={torch.float32: _numba.descend_float32, torch.float64: _numba.descend_float64}
+)
+_MOMENTUM = Kernels(
+    keys=("momentum_buffer",),
+    of={torch.float32: _numba.momentum_float32, torch.float64: _numba.momentum_float64},
+)
 
 
 class SGD(Neighbour):
@@ -92,31 +86,22 @@ class SGD(Neighbour):
                 f"{group['momentum']:g}, dampening {group['dampening']:g}."
             )
 
-    def _update(self, group: Group, members: list[Member]) -> None:
-        fresh = {id(m.param) for m in members if _make_buffer(m, group)}
-        flat, rest = sort_out(group, members, "momentum_buffer")
-        if flat:
-            self._launch(group, flat, [int(id(m.param) in fresh) for m in flat])
-        for member in rest:
-            b = member.state["momentum_buffer"] if group["momentum"] != 0 else None
-            g = with_l2(member.param, member.grad, group)
-            first = id(member.param) in fresh
-            sgd_(real(member.param), g, None if b is None else real(b), first, group)
+    def _kernels(self, group: Group) -> Kernels:
+        return _DESCEND if group["momentum"] == 0 else _MOMENTUM
 
-    def _launch(self, group: Group, flat: list[Member], first: list[int]) -> None:
+    def _begin(self, param: Tensor, state: State, group: Group) -> bool:
+        if group["momentum"] == 0 or state.get("momentum_buffer") is not None:
+            return False
+        state["momentum_buffer"] = torch.empty_like(param, requires_grad=False)
+        return True
+
+    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
         sign = -1.0 if group["maximize"] else 1.0
-        case = [sign, float(group["weight_decay"]), float(group["lr"])]
-        if group["momentum"] == 0:
-            launch(_DESCEND, [(m.param, m.grad) for m in flat], [case])
-            return
-        case += [float(group["momentum"]), 1 - float(group["dampening"]), group["nesterov"]]
-        tensors = [(m.param, m.grad, m.state["momentum_buffer"]) for m in flat]
-        launch(_MOMENTUM, tensors, [[*case, 0.0], [*case, 1.0]], first)
+        case = [sign, number(group["weight_decay"]), number(group["lr"])]
+        case += [number(group["momentum"]), 1 - number(group["dampening"]), group["nesterov"]]
+        return [[*case, False], [*case, True]], [int(first) for first in fresh]
 
-
-def _make_buffer(member: Member, group: Group) -> bool:
-    """Make a missing buffer; tell whether this is the first step, which fills it."""
-    if group["momentum"] == 0 or member.state.get("momentum_buffer") is not None:
-        return False
-    member.state["momentum_buffer"] = torch.empty_like(member.param, requires_grad=False)
-    return True
+    def _formula(self, group: Group, member: Member, case: Any) -> None:
+        b = real(member.state["momentum_buffer"]) if group["momentum"] != 0 else None
+        g = with_l2(member.param, member.grad, group)
+        sgd_(real(member.param), g, b, case[-1], group)

@@ -1,0 +1,157 @@
+"""A plan of kernel launches over all tensors, good for as long as nothing but gradients moves."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drivetrain.optim import _numba
+from drivetrain.optim.handles import c_interface
+from drivetrain.optim.seal import Seal, _all_params, _all_states
+from drivetrain.optim.table import CHUNK, _in_threads, chunks_of
+
+Group = dict[str, Any]
+State = dict[str, Any]
+# kernel(chunks, rows, case_of, cases, low, high): steps chunks low..high without the GIL.
+Kernel = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], int, int], None]
+# The constants of a group's step, a row a case, and which of them each member follows.
+Cases = tuple[Sequence[Sequence[float]], Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A parameter that takes part in a step, with its gradient and its state."""
+
+    param: Tensor
+    grad: Tensor
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernels:
+    """The kernels of an update: by dtype, and the keys of the states that they touch."""
+
+    keys: tuple[str, ...]
+    of: Mapping[torch.dtype, Kernel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a kernel is to step: members of one group and one dtype.
+
+    Attributes:
+        group: The group's number.
+        kernel: Of the members' dtype.
+        keys: Of the states that it touches, in the order of its columns.
+        members: Whose memory is dense and alike.
+        places: Where each stands among all members of its group.
+    """
+
+    group: int
+    kernel: Kernel
+    keys: tuple[str, ...]
+    members: list[Member]
+    places: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Launch:
+    group: int
+    kernel: Kernel
+    rows: slice
+    places: NDArray[np.int64]
+    chunks: NDArray[np.int64]
+    elements: int
+
+
+class Plan:
+    """Addresses of all tensors, and the launches that step them.
+
+    Args:
+        works: What to step. Their gradients are not kept, so that backward can free them.
+    """
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        members = [(member, work.keys) for work in works for member in work.members]
+        width = max((len(work.keys) for work in works), default=0)
+        self.rows = np.full((len(members), _numba.STATE + width), -1, dtype=np.int64)
+        for row, (member, keys) in zip(self.rows, members):
+            tensors = [member.state[key] for key in keys]
+            row[: _numba.STEP] = member.param.data_ptr(), member.grad.data_ptr()
+            row[_numba.STATE :][: len(keys)] = [tensor.data_ptr() for tensor in tensors]
+        self._params = [member.param for member, _ in members]
+        self._launches = list(_launches(works))
+        self._seal: Seal | None = None
+
+    def run(self, cases: Mapping[int, Cases]) -> None:
+        """Step everything, by the constants of each group."""
+        case_of = np.zeros(len(self.rows), dtype=np.int64)
+        for launch in self._launches:
+            constants, followed = cases[launch.group]
+            case_of[launch.rows] = np.asarray(followed, dtype=np.int64)[launch.places]
+            table = np.array(constants, dtype=np.float64)
+
+            def run(low: int, high: int, one: _Launch = launch, table: Any = table) -> None:
+                one.kernel(one.chunks, self.rows, case_of, table, low, high)
+
+            _in_threads(run, len(launch.chunks), launch.elements)
+        # Autograd must see that a kernel wrote to what it may have saved.
+        torch.autograd.graph.increment_version(self._params)
+
+    def close(self, groups: list[Group], state: Mapping[Any, Any], works: Sequence[Work]) -> None:
+        """Make the plan good for further steps, if it holds all that a step touches."""
+        abi = c_interface()
+        if abi is None:
+            return
+        params, states = _all_params(groups), _all_states(state)
+        place = {id(param): i for i, param in enumerate(params)}
+        slot = {id(tensor): i for i, tensor in enumerate(states)}
+        slots, ids = np.full(self.rows.shape, -1), np.zeros(self.rows.shape, dtype=np.int64)
+        members = [(member, work.keys) for work in works for member in work.members]
+        for row, (member, keys) in enumerate(members):
+            slots[row, : _numba.STEP] = place[id(member.param)]
+            ids[row, : _numba.STEP] = id(member.param), id(member.grad)
+            for column, key in enumerate(keys, start=_numba.STATE):
+                slots[row, column] = slot[id(member.state[key])]
+                ids[row, column] = id(member.state[key])
+        prints = np.full(self.rows.shape, -1, dtype=np.int64)
+        if _numba.sign(abi, ids, self.rows, prints) and (prints[:, : _numba.STEP] != -1).all():
+            self._seal = Seal(
+                abi=abi,
+                params=params,
+                states=states,
+                has_grad=np.array([param.grad is not None for param in params], dtype=np.bool_),
+                slots=slots,
+                prints=prints,
+                lazy=[i for i, param in enumerate(params) if param.numel() == 1],
+            )
+
+    def fits(self, groups: list[Group], state: Mapping[Any, Any]) -> bool:
+        """Take in where the gradients lie now; False where anything else has changed."""
+        return self._seal is not None and self._seal.holds(self.rows, groups, state)
+
+
+def number(value: Any) -> float:
+    """Return a hyperparameter, which may be a tensor of one element, as a float."""
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
+
+
+def _launches(works: Iterable[Work]) -> Iterator[_Launch]:
+    first = 0
+    for work in works:
+        lengths = np.array([member.param.numel() for member in work.members], dtype=np.int64)
+        chunks = chunks_of(lengths, CHUNK)
+        chunks[:, 0] += first
+        yield _Launch(
+            group=work.group,
+            kernel=work.kernel,
+            rows=slice(first, first + len(lengths)),
+            places=np.array(work.places, dtype=np.int64),
+            chunks=chunks,
+            elements=int(lengths.sum()),
+        )
+        first += len(lengths)
