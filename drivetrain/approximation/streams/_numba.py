@@ -311,14 +311,39 @@ def merge_rows(state: Array, other: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def compensated_sum(x: Array, total: Array, carry: Array) -> None:
-    """Add the rows of x to a running sum and its rounding errors (Neumaier's two-sum)."""
-    for i in range(len(x)):
-        for j in range(x.shape[1]):
-            s = total[j]
-            t = s + x[i, j]
+    """Add the rows of x to a running sum and its rounding errors (Knuth's two-sum).
+
+    Rows are taken several at a time, each lane with its own sum and errors, so that the loop
+    fills the vector units; the lanes are then added with their errors, and nothing is lost.
+    """
+    n, p = x.shape
+    rows = max(1, 32 // p)
+    width = rows * p
+    flat = x.reshape(-1)
+    sums, errors = np.zeros(width), np.zeros(width)
+    for start in range(0, n // rows * width, width):
+        v = flat[start : start + width]
+        for j in range(width):
+            s = sums[j]
+            t = s + v[j]
             z = t - s
-            carry[j] += (s - (t - z)) + (x[i, j] - z)
-            total[j] = t
+            errors[j] += (s - (t - z)) + (v[j] - z)
+            sums[j] = t
+    for j in range(width):
+        add_exactly(total, carry, j % p, sums[j], errors[j])
+    for i in range(n // rows * rows, n):
+        for j in range(p):
+            add_exactly(total, carry, j, x[i, j], 0.0)
+
+
+@njit(nogil=True, cache=True)
+def add_exactly(total: Array, carry: Array, j: int, value: float, error: float) -> None:
+    """Add a value and its error to entry j of a sum and its errors."""
+    s = total[j]
+    t = s + value
+    z = t - s
+    carry[j] += ((s - (t - z)) + (value - z)) + error
+    total[j] = t
 
 
 @njit(nogil=True, cache=True)
@@ -329,31 +354,49 @@ def gained_mean(x: Array, gains: Array, mean: Array) -> None:
             mean[j] += gains[i] * (x[i, j] - mean[j])
 
 
-@njit(nogil=True, cache=True)
-def exponential_moments(x: Array, state: Array, alpha: float, order: int) -> None:
-    """Forget the past at rate alpha; state is count, mean and central moments 2 to 4.
+@njit(nogil=True, cache=True, fastmath=BLOCKWISE)
+def weighted_squares(v: Array, w: Array, centre: float) -> tuple[float, float, float]:
+    """Return Σw, Σwd and Σwd² with d = v - centre."""
+    k, s, q = 0.0, 0.0, 0.0
+    for i in range(len(v)):
+        d = v[i] - centre
+        k += w[i]
+        s += w[i] * d
+        q += w[i] * d * d
+    return k, s, q
 
-    The old summary has share 1 - alpha, the new value alpha; their merge is Chan's.
+
+@njit(nogil=True, cache=True)
+def absorb_decaying(x: Array, weights: Array, state: Array, keep: float, order: int) -> None:
+    """Merge values of which each forgets those before it, block by block.
+
+    Args:
+        x: Values, in their order.
+        weights: alpha·keep^age of a whole block (BLOCK,), the oldest first.
+        state: One row, changed in place; its weight stays one.
+        keep: 1 - alpha, the share of the past.
+        order: Highest moment kept, 1 to 4.
     """
-    a, b = 1.0 - alpha, alpha
-    begun = state[0] > 0.0
-    state[0] += len(x)
-    mean, m2, m3, m4 = state[1], state[2], state[3], state[4]
-    for i in range(len(x)):
-        if not begun:
-            mean, begun = x[i], True
+    for start in range(0, len(x), BLOCK):
+        v = x[start : start + BLOCK]
+        if state[COUNT] == 0.0:
+            # The first value starts with all the weight.
+            begin(state, v[0])
+            state[COUNT], state[WEIGHT] = 1.0, 1.0
+            v = v[1:]
+        n = len(v)
+        if n == 0:
             continue
-        d = x[i] - mean
-        mean += b * d
-        if order > 1:
-            dd = d * d
-            if order > 2:
-                m4 = (
-                    a * m4
-                    + dd * dd * (a * b) * (a * a - a * b + b * b)
-                    + 6.0 * dd * (b * b * a * m2)
-                    - 4.0 * d * (b * a * m3)
-                )
-                m3 = a * m3 + dd * d * (a * b) * (a - b) - 3.0 * d * (b * a * m2)
-            m2 = a * m2 + dd * (a * b)
-    state[1], state[2], state[3], state[4] = mean, m2, m3, m4
+        w = weights[BLOCK - n :]
+        past = keep**n
+        for i in (WEIGHT, M2, M3, M4):
+            state[i] *= past
+        centre = state[SHIFT] + state[MEAN]
+        k, s, q = weighted_squares(v, w, centre)
+        c, f = 0.0, 0.0
+        if order > 2:
+            centre += s / k
+            s, q, c, f = weighted_powers(v, w, centre)
+        r, q, c, f = about_mean(k, s, q, c, f)
+        fold(state, k, (centre - state[SHIFT]) + r, q, c, f)
+        state[COUNT] += n

@@ -48,14 +48,14 @@ class EWMoments(Statistic):
         West, "Updating mean and variance estimates" (1979); Pébay (2008), eq. 2.1.
     """
 
-    __slots__ = ("_pending", "_state", "_waiting", "alpha", "nan_policy", "order")
+    __slots__ = ("_pending", "_state", "_waiting", "_weights", "alpha", "nan_policy", "order")
 
     def __init__(self, alpha: float, order: int = 2, *, nan_policy: str = "raise") -> None:
         self.alpha = check_real("alpha", alpha, low=0, high=1, open_low=True)
         self.order = check_integer("order", order, low=1, high=4)
         self.nan_policy = check_choice("nan_policy", nan_policy, POLICIES)
-        # Count, mean, then the central moments 2 to 4.
-        self._state = np.zeros(5)
+        self._state = np.zeros(len(kernels.ROW))
+        self._weights = _weights(self.alpha)
         self._pending = Pending()
         self._waiting = self._pending.values
 
@@ -77,7 +77,8 @@ class EWMoments(Statistic):
             waiting = self._waiting
             waiting.append(x)
             if len(waiting) == _BLOCK:
-                self._settle()
+                self._state = self._settled()
+                del waiting[:]
             return self
         if isinstance(x, Iterator):
             for block in x:
@@ -93,16 +94,16 @@ class EWMoments(Statistic):
     @property
     def count(self) -> int:
         """Number of observations."""
-        return int(self._state[0]) + len(self._waiting)
+        return int(self._state[kernels.COUNT]) + len(self._waiting)
 
     @property
     def mean(self) -> float:
         """Mean; NaN with a warning for an empty stream."""
-        self._settle()
-        if not self._state[0]:
+        state = self._settled()
+        if not state[kernels.COUNT]:
             warn_no_answer("mean of an empty stream is NaN: update it first.")
             return float("nan")
-        return float(self._state[1])
+        return float(state[kernels.SHIFT] + state[kernels.MEAN])
 
     @property
     def var(self) -> float:
@@ -127,10 +128,9 @@ class EWMoments(Statistic):
         return fourth / spread / spread - 3.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return settings and the moments."""
-        self._settle()
+        """Return settings, the moments, and the values that wait for a full block."""
         settings = {"alpha": self.alpha, "order": self.order, "nan_policy": self.nan_policy}
-        return {**settings, "moments": self._state.copy()}
+        return {**settings, "row": self._state.copy(), "pending": self._pending.peek()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -139,40 +139,53 @@ class EWMoments(Statistic):
         Raises:
             CheckpointError: An entry is missing.
         """
-        alpha, order, policy, moments = required(state, "alpha", "order", "nan_policy", "moments")
+        alpha, order, policy, row, pending = required(
+            state, "alpha", "order", "nan_policy", "row", "pending"
+        )
         stream = cls(alpha, order, nan_policy=policy)
-        stream._state[:] = moments
+        stream._state[:] = row
+        stream._pending.replace(pending)
         return stream
 
     def _update_array(self, values: NDArray[Any]) -> Self:
         single = values.ndim == 0
         values = admit(values.reshape(-1), self.nan_policy, self.count if single else 0)
-        self._settle()
         for _, piece in pieces(values):
-            kernels.exponential_moments(piece, self._state, self.alpha, self.order)
+            runs, rest = self._pending.split(piece)
+            for run in runs:
+                self._absorb(run, self._state)
+            self._pending.replace(rest)
         return self
 
-    def _settle(self) -> None:
-        # Value by value, so settling early or late changes no bit.
+    def _absorb(self, values: NDArray[np.float64], state: NDArray[np.float64]) -> None:
+        kernels.absorb_decaying(values, self._weights, state, 1.0 - self.alpha, self.order)
+
+    def _settled(self) -> NDArray[np.float64]:
+        """Return the state with what waits in it; the stream itself does not change."""
+        state = self._state.copy()
         if self._waiting:
-            values = self._pending.peek()
-            kernels.exponential_moments(values, self._state, self.alpha, self.order)
-            del self._waiting[:]
+            self._absorb(self._pending.peek(), state)
+        return state
 
     def _moment(self, name: str, order: int) -> float:
         if self.order < order:
             raise ValueError(f"{name} needs order >= {order}. Got order={self.order}.")
-        self._settle()
-        if not self._state[0]:
+        state = self._settled()
+        if not state[kernels.COUNT]:
             warn_no_answer(f"{name} of an empty stream is NaN: update it first.")
             return float("nan")
-        return float(self._state[order])
+        return float(state[kernels.MEAN + order - 1] / state[kernels.WEIGHT])
 
     def _spread(self, name: str) -> float:
-        spread = float(self._state[2])
-        if self._state[0] and spread == 0.0:
+        spread = self._moment(name, 2)
+        if spread == 0.0:
             warn_no_answer(f"{name} is NaN: the values do not vary.")
         return spread or float("nan")
+
+
+def _weights(alpha: float) -> NDArray[np.float64]:
+    """Return alpha (1 - alpha)^age for a block, the oldest first."""
+    return np.asarray(alpha * (1.0 - alpha) ** np.arange(_BLOCK - 1, -1, -1.0))
 
 
 class EWMean(Statistic):
@@ -221,11 +234,15 @@ class EWMean(Statistic):
                 self.update(block)
             return self
         values = admit(as_observations(x, ndim=(0, 1)).reshape(-1), self.nan_policy)
-        state = np.zeros(5)
-        state[:2] = (0.0, 0.0) if mean is None else (1.0, mean)
+        state = np.zeros(len(kernels.ROW))
+        if mean is not None:
+            state[[kernels.COUNT, kernels.WEIGHT]] = 1.0
+            state[kernels.SHIFT] = mean
+        weights = _weights(self.alpha)
         for _, piece in pieces(values):
-            kernels.exponential_moments(piece, state, self.alpha, 1)
-        self._mean = float(state[1]) if state[0] else None
+            kernels.absorb_decaying(piece, weights, state, 1.0 - self.alpha, 1)
+        if state[kernels.COUNT]:
+            self._mean = float(state[kernels.SHIFT] + state[kernels.MEAN])
         return self
 
     def get(self) -> float:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from drivetrain.approximation.streams.covariance import _numba as kernels
 from drivetrain.approximation.streams.observations import (
     POLICIES,
-    admit,
     as_observations,
     as_weights,
+    not_finite,
     pieces,
     warn_no_answer,
 )
@@ -222,22 +222,29 @@ class Covariance(Statistic):
                 f"x must be of shape (n, {self.columns or 'p'}) or a row. Got {values.shape}."
             )
         w = None if weights is None else as_weights(weights, len(values))
-        if self.nan_policy == "raise":
-            admit(values, "raise")
         if self.columns is None:
             self._open(values.shape[1])
         self._flush()
-        for start, piece in pieces(values):
-            self._absorb(piece, None if w is None else w[start : start + len(piece)])
+        before = (self._totals, self._shift, self._mean, self._comoment)
+        self._totals, self._shift, self._mean, self._comoment = (a.copy() for a in before)
+        try:
+            for start, piece in pieces(values):
+                part = None if w is None else w[start : start + len(piece)]
+                self._absorb(piece, part, start)
+        except ValueError:
+            self._totals, self._shift, self._mean, self._comoment = before
+            raise
         return self
 
     def _flush(self) -> None:
         if self._waiting:
             rows = np.array(self._waiting).reshape(-1, self.columns or 1)
             del self._waiting[:]
-            self._absorb(rows, None)
+            self._absorb(rows, None, 0)
 
-    def _absorb(self, rows: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
+    def _absorb(
+        self, rows: NDArray[np.float64], weights: NDArray[np.float64] | None, position: int
+    ) -> None:
         start, step = 0, max(1, kernels.VALUES // rows.shape[1])
         while start < len(rows):
             if weights is None and rows.shape[1] <= kernels.WIDEST:
@@ -247,10 +254,13 @@ class Covariance(Statistic):
                 if bad < 0:
                     return
                 start += bad
-            stop = start + step
-            part = None if weights is None else weights[start:stop]
-            self._absorb_block(rows[start:stop], part)
-            start = stop
+            block = rows[start : start + step]
+            if self.nan_policy == "raise" and not np.isfinite(block).all():
+                row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
+                raise not_finite(float(block[row, column]), (position + start + row, column))
+            part = None if weights is None else weights[start : start + step]
+            self._absorb_block(block, part)
+            start += step
 
     def _absorb_block(self, x: NDArray[np.float64], w: NDArray[np.float64] | None) -> None:
         """Merge one block of any width, weighted or not, finite or not, by matrix products."""
