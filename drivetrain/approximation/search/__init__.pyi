@@ -1,6 +1,8 @@
 from .advice import SPSAGains as SPSAGains
 from .advice import spsa_gains as spsa_gains
 from .averages import Average as Average
+from .coordinates import KieferWolfowitz as KieferWolfowitz
+from .coordinates import kiefer_wolfowitz as kiefer_wolfowitz
 from .curvature import Curvature as Curvature
 from .descent import Descent as Descent
 from .descent import gradient_descent as gradient_descent
@@ -10,10 +12,10 @@ from .diagnostics import DistanceSlope as DistanceSlope
 from .diagnostics import FluctuationRelation as FluctuationRelation
 from .diagnostics import Pflug as Pflug
 from .differences import check_widths as check_widths
+from .directions import SPSA as SPSA
+from .directions import spsa as spsa
 from .divergence import DirectionWarning as DirectionWarning
 from .divergence import DivergenceError as DivergenceError
-from .kiefer_wolfowitz import KieferWolfowitz as KieferWolfowitz
-from .kiefer_wolfowitz import kiefer_wolfowitz as kiefer_wolfowitz
 from .limits import Limit as Limit
 from .limits import averaged_limit as averaged_limit
 from .limits import difference_limit as difference_limit
@@ -26,11 +28,9 @@ from .ode import ode_path as ode_path
 from .regions import Box as Box
 from .regions import Truncation as Truncation
 from .results import SearchResult as SearchResult
-from .robbins_monro import RobbinsMonro as RobbinsMonro
-from .robbins_monro import robbins_monro as robbins_monro
+from .roots import RobbinsMonro as RobbinsMonro
+from .roots import robbins_monro as robbins_monro
 from .rules import Rule as Rule
-from .spsa import SPSA as SPSA
-from .spsa import spsa as spsa
 from .study import Study as Study
 from .study import simulate as simulate
 from .study import simulate_minimum as simulate_minimum

@@ -13,7 +13,7 @@ from drivetrain.approximation.search.differences import (
     simultaneous_gradient,
     simultaneous_points,
 )
-from drivetrain.approximation.search.robbins_monro import Noise, observer
+from drivetrain.approximation.search.roots import Noise, observer
 from drivetrain.core.checks import check_array, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import GainWarning
 from drivetrain.approximation.search.regions import Array
-from drivetrain.approximation.search.robbins_monro import RobbinsMonro
+from drivetrain.approximation.search.roots import RobbinsMonro
 from drivetrain.approximation.search.rules import Options
 from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from drivetrain.approximation.search.divergence import DivergenceError
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
-from drivetrain.approximation.search.robbins_monro import Noise, RobbinsMonro
+from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.core.checks import check_array, check_integer
 from drivetrain.core.seeds import RandomState, numpy_generator
 

@@ -15,7 +15,7 @@ from drivetrain.approximation.search.differences import (
 from drivetrain.approximation.search.minima import checked_values, run_minimum
 from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.approximation.search.results import SearchResult
-from drivetrain.approximation.search.robbins_monro import Noise, RobbinsMonro
+from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.approximation.search.rules import Options
 from drivetrain.core.seeds import RandomState
 

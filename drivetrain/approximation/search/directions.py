@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
+from drivetrain.approximation.search.coordinates import gain_config, gain_from_config
 from drivetrain.approximation.search.curvature import Curvature
 from drivetrain.approximation.search.differences import (
     check_widths,
@@ -14,11 +15,10 @@ from drivetrain.approximation.search.differences import (
     simultaneous_gradient,
     simultaneous_points,
 )
-from drivetrain.approximation.search.kiefer_wolfowitz import gain_config, gain_from_config
 from drivetrain.approximation.search.minima import checked_values, run_minimum
 from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.approximation.search.results import SearchResult
-from drivetrain.approximation.search.robbins_monro import Noise, RobbinsMonro
+from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.approximation.search.rules import Options
 from drivetrain.core.seeds import RandomState, numpy_generator
 
