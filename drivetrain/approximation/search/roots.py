@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from drivetrain.approximation.search.averages import RunningAverage, as_average
-from drivetrain.approximation.search.direction import Direction
 from drivetrain.approximation.search.divergence import DirectionWarning, DivergenceError
+from drivetrain.approximation.search.monotone import Direction
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
 from drivetrain.approximation.search.rules import Options, Rule, make_rule, rule_from_config
