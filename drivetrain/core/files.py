@@ -50,6 +50,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text.encode())
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise now what ``atomic_write`` would raise at the end of a long run; change nothing.
+
+    Raises:
+        OSError: The folder is missing or not writable, or ``path`` is a folder or a device.
+    """
+    target = Path(os.path.realpath(path))
+    probe = target.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        _mode(target)
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.unlink(probe)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from None
+
+
 def _mode(target: Path) -> int | None:
     """Return the permissions of the file that is replaced; refuse what is not a file."""
     try:

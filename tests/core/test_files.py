@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drivetrain.core.files import atomic_write, write_text
+from drivetrain.core.files import atomic_write, check_writable, write_text
 
 
 @pytest.fixture
@@ -98,12 +98,16 @@ def test_odd_names(tmp_path: Path, name: str) -> None:
 
 
 def check_refused(path: Path | str, kind: type[OSError], words: str) -> None:
-    with pytest.raises(kind) as caught:
-        write_text(path, "new")
-    text = str(caught.value)
-    assert "\n" not in text
-    assert repr(str(path)) in text
-    assert f"cannot write: {words}" in text
+    """Hold that a path is refused in one line, and that it can be known beforehand."""
+    said = []
+    for attempt in (lambda: write_text(path, "new"), lambda: check_writable(path)):
+        with pytest.raises(kind) as caught:
+            attempt()
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "\n" not in said[0]
+    assert repr(str(path)) in said[0]
+    assert f"cannot write: {words}" in said[0]
 
 
 def test_a_folder_in_the_way(tmp_path: Path) -> None:
@@ -124,8 +128,15 @@ def test_an_unwritable_folder() -> None:
     # Permissions do not bind root; the kernel's own file systems bind everybody.
     if not Path("/proc/self").is_dir():
         pytest.skip("no /proc")
-    with pytest.raises(OSError, match="cannot write: "):
-        write_text("/proc/self/file", "new")
+    check_refused("/proc/self/file", FileNotFoundError, "No such file or directory")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_asking_whether_one_may_write_changes_nothing(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "file").write_text("old")
+    check_writable(tmp_path / "file")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"] * there
 
 
 def test_a_name_too_long(tmp_path: Path) -> None:
