@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+# A program that tests start: importing it to look for doctests would turn Triton's interpreter on.
+collect_ignore = ["interpreted_adam.py"]
+
 
 @pytest.fixture(autouse=True)
 def poisoned_memory() -> Iterator[None]:
