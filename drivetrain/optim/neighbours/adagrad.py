@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from drivetrain.optim.neighbours.formulas import adagrad_, real, with_l2
 from drivetrain.optim.neighbours.optimizer import Flags, Neighbour, Scalar, check_rates
-from drivetrain.optim.neighbours.plan import Cases, Group, Member, State
+from drivetrain.optim.neighbours.plan import Cases, Group, Member, State, Words
 
 
 class Adagrad(Neighbour):
@@ -82,10 +82,10 @@ class Adagrad(Neighbour):
             state["step"] = torch.tensor(float(state.get("step", 0.0)))
         return fresh
 
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
         for state in states:
             state["step"] += 1
-        return [[]], [0] * len(states)
+        return [[]], 0 * fresh
 
     def _formula(self, group: Group, member: Member, case: Any) -> None:
         param, state = member.param, member.state

@@ -17,7 +17,7 @@ from drivetrain.optim.neighbours.optimizer import (
     check_betas,
     check_rates,
 )
-from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, Words, number
 
 _KERNELS = Kernels(
     keys=("exp_avg",),
@@ -84,12 +84,12 @@ class Lion(Neighbour):
         state["exp_avg"] = torch.zeros_like(param, requires_grad=False)
         return True
 
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
         lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
         sign = -1.0 if group["maximize"] else 1.0
         shrink = 1 - lr * number(group["weight_decay"])
         case = [sign, shrink, lr, beta1, 1 - beta1, beta2, 1 - beta2]
-        return [case], [0] * len(states)
+        return [case], 0 * fresh
 
     def _formula(self, group: Group, member: Member, case: Any) -> None:
         g, m = signed(member.grad, group), real(member.state["exp_avg"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -17,7 +18,7 @@ from drivetrain.optim.neighbours.optimizer import (
     check_betas,
     check_rates,
 )
-from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, Words, number
 
 _KERNELS = Kernels(
     keys=("exp_avg", "exp_avg_sq"),
@@ -101,7 +102,7 @@ class NAdamW(Neighbour):
                 state[key] = torch.zeros_like(param, requires_grad=False)
         return fresh
 
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
         cases: list[NadamStep] = []
         followed, place = [], dict[tuple[float, float], int]()
         for state in states:
@@ -110,7 +111,7 @@ class NAdamW(Neighbour):
                 place[count] = len(cases)
                 cases.append(_case(group, *count))
             followed.append(place[count])
-        return cases, followed
+        return cases, np.array(followed, dtype=np.int64)
 
     def _formula(self, group: Group, member: Member, case: Any) -> None:
         m, v = (real(member.state[key]) for key in _KERNELS.keys)

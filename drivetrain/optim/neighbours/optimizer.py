@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
@@ -13,7 +14,7 @@ from drivetrain.core.backend import choose
 from drivetrain.core.checks import check_real
 from drivetrain.core.errors import unknown
 from drivetrain.optim.gather import is_dense
-from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, Plan, State, Work
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, Plan, State, Words, Work
 
 Scalar = float | Tensor
 BACKENDS = ("torch", "numba")
@@ -72,8 +73,14 @@ class Neighbour(Optimizer, ABC):
         """Make what a state lacks; tell whether this is its first step."""
 
     @abstractmethod
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
-        """Advance all counters by a step; return its constants and which each member follows."""
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
+        """Advance all counters by a step; return its constants and which each member follows.
+
+        Args:
+            group: Options and counters.
+            states: Of the members that take part.
+            fresh: 1 for each member whose first step this is, else 0.
+        """
 
     @abstractmethod
     def _formula(self, group: Group, member: Member, case: Any) -> None:
@@ -158,15 +165,12 @@ class Neighbour(Optimizer, ABC):
         for number, (group, members) in enumerate(zip(self.param_groups, found)):
             if not members:
                 continue
-            fresh = [self._begin(m.param, m.state, group) for m in members]
-            part = _Part(
-                group=number, states=[m.state for m in members], kernels=self._kernels(group)
-            )
+            states, kernels = [m.state for m in members], self._kernels(group)
+            fresh = np.array([self._begin(m.param, m.state, group) for m in members], np.int64)
+            part = _Part(group=number, states=states, kernels=kernels)
             self._parts.append(part)
-            constants, followed = cases[number] = self._cases(group, part.states, fresh)
-            flat, rest = sort_out(
-                number, members, part.kernels if part.serves(self, group) else None
-            )
+            constants, followed = cases[number] = self._cases(group, states, fresh)
+            flat, rest = sort_out(number, members, kernels if part.serves(self, group) else None)
             works += flat
             left += [(group, members[i], constants[followed[i]]) for i in rest]
         for group, member, case in left:
@@ -247,7 +251,7 @@ class _Part:
 
     def cases(self, optimizer: Neighbour, group: Group) -> Cases:
         """Return the constants of a step that is nobody's first."""
-        return optimizer._cases(group, self.states, [False] * len(self.states))
+        return optimizer._cases(group, self.states, np.zeros(len(self.states), dtype=np.int64))
 
 
 def sort_out(

@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drivetrain.optim import _numba
-from drivetrain.optim.handles import c_interface
-from drivetrain.optim.seal import Seal, _all_params, _all_states
+from drivetrain.optim.seal import Member as Sealed
+from drivetrain.optim.seal import Seal
 from drivetrain.optim.table import CHUNK, _in_threads, chunks_of
 
 Group = dict[str, Any]
 State = dict[str, Any]
+Words = NDArray[np.int64]
 # kernel(chunks, rows, case_of, cases, low, high): steps chunks low..high without the GIL.
 Kernel = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], int, int], None]
 # The constants of a group's step, a row a case, and which of them each member follows.
-Cases = tuple[Sequence[Sequence[float]], Sequence[int]]
+Cases = tuple[Sequence[Sequence[float]], Words]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,8 @@ class _Launch:
     group: int
     kernel: Kernel
     rows: slice
-    places: NDArray[np.int64]
-    chunks: NDArray[np.int64]
+    places: Words
+    chunks: Words
     elements: int
 
 
@@ -92,7 +93,7 @@ class Plan:
         case_of = np.zeros(len(self.rows), dtype=np.int64)
         for launch in self._launches:
             constants, followed = cases[launch.group]
-            case_of[launch.rows] = np.asarray(followed, dtype=np.int64)[launch.places]
+            case_of[launch.rows] = followed[launch.places]
             table = np.array(constants, dtype=np.float64)
 
             def run(low: int, high: int, one: _Launch = launch, table: Any = table) -> None:
@@ -104,31 +105,12 @@ class Plan:
 
     def close(self, groups: list[Group], state: Mapping[Any, Any], works: Sequence[Work]) -> None:
         """Make the plan good for further steps, if it holds all that a step touches."""
-        abi = c_interface()
-        if abi is None:
-            return
-        params, states = _all_params(groups), _all_states(state)
-        place = {id(param): i for i, param in enumerate(params)}
-        slot = {id(tensor): i for i, tensor in enumerate(states)}
-        slots, ids = np.full(self.rows.shape, -1), np.zeros(self.rows.shape, dtype=np.int64)
-        members = [(member, work.keys) for work in works for member in work.members]
-        for row, (member, keys) in enumerate(members):
-            slots[row, : _numba.STEP] = place[id(member.param)]
-            ids[row, : _numba.STEP] = id(member.param), id(member.grad)
-            for column, key in enumerate(keys, start=_numba.STATE):
-                slots[row, column] = slot[id(member.state[key])]
-                ids[row, column] = id(member.state[key])
-        prints = np.full(self.rows.shape, -1, dtype=np.int64)
-        if _numba.sign(abi, ids, self.rows, prints) and (prints[:, : _numba.STEP] != -1).all():
-            self._seal = Seal(
-                abi=abi,
-                params=params,
-                states=states,
-                has_grad=np.array([param.grad is not None for param in params], dtype=np.bool_),
-                slots=slots,
-                prints=prints,
-                lazy=[i for i, param in enumerate(params) if param.numel() == 1],
-            )
+        sealed = [
+            Sealed(member.param, member.grad, member.state, ("", *work.keys))
+            for work in works
+            for member in work.members
+        ]
+        self._seal = Seal.of(self.rows, sealed, groups, state)
 
     def fits(self, groups: list[Group], state: Mapping[Any, Any]) -> bool:
         """Take in where the gradients lie now; False where anything else has changed."""

@@ -18,7 +18,7 @@ from drivetrain.optim.neighbours.optimizer import (
     check_betas,
     check_rates,
 )
-from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, Words, number
 
 _KERNELS = Kernels(
     keys=("z", "exp_avg_sq"),
@@ -153,7 +153,7 @@ class AdamWScheduleFree(Neighbour):
         state["exp_avg_sq"] = torch.zeros_like(param, requires_grad=False)
         return True
 
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
         t, (beta1, beta2) = group["k"] + 1, map(number, group["betas"])
         warmup, sign = group["warmup_steps"], -1.0 if group["maximize"] else 1.0
         lr = number(group["lr"]) * (t / warmup if t <= warmup else 1.0)
@@ -172,7 +172,7 @@ class AdamWScheduleFree(Neighbour):
             c=c,
             pull=lr * (beta1 * (1 - c) - 1),
         )
-        return [case], [0] * len(states)
+        return [case], 0 * fresh
 
     def _formula(self, group: Group, member: Member, case: Any) -> None:
         z, v = (real(member.state[key]) for key in ("z", "exp_avg_sq"))

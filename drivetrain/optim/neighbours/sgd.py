@@ -12,7 +12,7 @@ from drivetrain.core.checks import check_real
 from drivetrain.optim.neighbours import _numba
 from drivetrain.optim.neighbours.formulas import real, sgd_, with_l2
 from drivetrain.optim.neighbours.optimizer import Flags, Neighbour, Scalar, check_rates, single
-from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, number
+from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, State, Words, number
 
 _DESCEND = Kernels(
     keys=(), of={torch.float32: _numba.descend_float32, torch.float64: _numba.descend_float64}
@@ -95,11 +95,11 @@ class SGD(Neighbour):
         state["momentum_buffer"] = torch.empty_like(param, requires_grad=False)
         return True
 
-    def _cases(self, group: Group, states: Sequence[State], fresh: Sequence[bool]) -> Cases:
+    def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
         sign = -1.0 if group["maximize"] else 1.0
         case = [sign, number(group["weight_decay"]), number(group["lr"])]
         case += [number(group["momentum"]), 1 - number(group["dampening"]), group["nesterov"]]
-        return [[*case, False], [*case, True]], [int(first) for first in fresh]
+        return [[*case, False], [*case, True]], fresh
 
     def _formula(self, group: Group, member: Member, case: Any) -> None:
         b = real(member.state["momentum_buffer"]) if group["momentum"] != 0 else None
