@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 # Columns of an address row; the state's columns follow.
 PARAM, GRAD, STEP, STATE = 0, 1, 2, 3
-# What c_interface() returns: an offset, then addresses of functions.
+# What c_interface() returns: an offset, then addresses of functions, torch's and Python's.
 (
     ABI_OFFSET,
     ABI_LAYOUT,
@@ -26,7 +26,11 @@ PARAM, GRAD, STEP, STATE = 0, 1, 2, 3
     ABI_STRIDES,
     ABI_DATA_PTR,
     ABI_DEVICE,
-) = range(8)
+    LIST_SIZE,
+    LIST_ITEM,
+    DICT_NEXT,
+    DICT_ITEM,
+) = range(12)
 # Columns of a group's hyperparameters.
 LR, BETA1, BETA2, EPS, L2, SHRINK, FACTOR = range(7)
 # Columns of a case: what one launch does to all rows of one group that are at one step.
@@ -75,123 +79,166 @@ def fmuladd(typingctx, a, b, c):
 
 
 @intrinsic
-def ask(typingctx, function, tensor, answer):
-    """Call ``int32 function(tensor, answer)``, all three given as addresses."""
+def call(typingctx, function, arguments):
+    """Call a C function, given by its address, with words; return a word."""
+
+    def build(context, builder, signature, given):
+        word = given[0].type
+        words = [builder.extract_value(given[1], i) for i in range(len(signature.args[1]))]
+        kind = ir.FunctionType(word, [word] * len(words))
+        return builder.call(builder.inttoptr(given[0], kind.as_pointer()), words)
+
+    return types.intp(types.intp, arguments), build
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for the cache line at an address, which need not be one of ours: nothing is read."""
 
     def build(context, builder, signature, arguments):
-        word = arguments[0].type
-        kind = ir.FunctionType(ir.IntType(32), [word, word])
-        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(arguments[0], byte), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
 
-    return types.int32(types.intp, types.intp, types.intp), build
+    return types.void(types.intp), build
+
+
+@njit(cache=True)
+def ask(abi, question, tensor, answer):
+    """Return torch's answer on the tensor whose handle lies at an address; -1 if it has none."""
+    answer[0] = 0
+    failed = call(abi[question], (tensor, answer.ctypes.data)) & 0xFFFFFFFF
+    return -1 if failed else answer[0]
 
 
 @njit(cache=True)
 def fingerprint(abi, tensor, answer):
     """Return one number for a tensor's layout, device, dtype, shape and strides; -1 if odd."""
-    out = answer.ctypes.data
-    answer[0] = 0
-    if ask(abi[ABI_LAYOUT], tensor, out) != 0 or answer[0] != 0:
+    if ask(abi, ABI_LAYOUT, tensor, answer) != 0:
         return -1  # not strided: it has neither strides nor one address
-    mix = 0
-    for question in (ABI_DTYPE, ABI_DIM, ABI_NUMEL, ABI_DEVICE):
-        if abi[question] != 0:
-            answer[0] = 0
-            if ask(abi[question], tensor, out) != 0:
-                return -1
-            mix = mix * 1000003 + answer[0]
-            if question == ABI_DIM:
-                dim = answer[0]
-    if ask(abi[ABI_STRIDES], tensor, out) != 0:
-        return -1
+    dim = ask(abi, ABI_DIM, tensor, answer)
+    mix = dim * 1000003 + ask(abi, ABI_DTYPE, tensor, answer)
+    mix = mix * 1000003 + ask(abi, ABI_NUMEL, tensor, answer)
+    if abi[ABI_DEVICE] != 0:
+        mix = mix * 1000003 + ask(abi, ABI_DEVICE, tensor, answer)
     if dim > 0:
-        strides = carray(pointer(answer[0], np.int64), dim)
+        strides = carray(pointer(ask(abi, ABI_STRIDES, tensor, answer), np.int64), dim)
         for axis in range(dim):
             mix = mix * 1000003 + strides[axis]
     return mix
 
 
 @njit(cache=True)
-def data_pointer(abi, tensor, answer):
-    """Return where a strided tensor's first element lies."""
-    answer[0] = 0
-    ask(abi[ABI_DATA_PTR], tensor, answer.ctypes.data)
-    return answer[0]
+def sign(abi, handles, rows, prints):
+    """Write the fingerprints of each row's tensors; tell whether all lie where ``rows`` says.
 
-
-@njit(cache=True)
-def numel(abi, tensor, answer):
-    """Return the number of a tensor's elements."""
-    answer[0] = 0
-    ask(abi[ABI_NUMEL], tensor, answer.ctypes.data)
-    return answer[0]
-
-
-@njit(cache=True)
-def sign(abi, objects, rows, prints):
-    """Write the fingerprints of each row's tensors; tell whether all lie where ``rows`` says."""
+    ``handles`` holds the addresses of the C++ tensors, 0 where a row has none.
+    """
     answer = np.zeros(1, np.int64)
     for row in range(rows.shape[0]):
         for column in range(rows.shape[1]):
-            if rows[row, column] >= 0:
-                tensor = objects[row, column] + abi[ABI_OFFSET]
+            if handles[row, column] != 0:
+                tensor = handles[row].ctypes.data + 8 * column
                 if column < STEP:
                     prints[row, column] = fingerprint(abi, tensor, answer)
                 else:
-                    prints[row, column] = numel(abi, tensor, answer)
-                if data_pointer(abi, tensor, answer) != rows[row, column]:
+                    prints[row, column] = ask(abi, ABI_NUMEL, tensor, answer)
+                if ask(abi, ABI_DATA_PTR, tensor, answer) != rows[row, column]:
                     return False
     return True
 
 
 @njit(cache=True)
-def same_objects(ours, theirs, n):
-    """Tell whether two arrays of n object pointers, given by address, are equal."""
-    a, b = carray(pointer(ours, np.int64), n), carray(pointer(theirs, np.int64), n)
-    return (a == b).all()
+def same_list(abi, listed, expected):
+    """Tell whether a Python list holds exactly the expected objects, and prefetch those."""
+    if call(abi[LIST_SIZE], (listed,)) != len(expected):
+        return False
+    for i in range(len(expected)):
+        if call(abi[LIST_ITEM], (listed, i)) != expected[i]:
+            return False
+        prefetch(expected[i])
+    return True
 
 
 @njit(cache=True)
-def refresh(abi, grads, none, has_grad, states, slots, prints, params, rows):
+def same_dict(abi, mapping, expected):
+    """Tell whether a Python dict holds exactly the expected keys and values, in their order."""
+    position, pair = np.zeros(1, np.int64), np.zeros(2, np.int64)
+    places = (mapping, position.ctypes.data, pair.ctypes.data, pair.ctypes.data + 8)
+    for i in range(len(expected)):
+        if call(abi[DICT_NEXT], places) & 0xFFFFFFFF == 0:
+            return False
+        if pair[0] != expected[i, 0] or pair[1] != expected[i, 1]:
+            return False
+        prefetch(pair[1])
+    return call(abi[DICT_NEXT], places) & 0xFFFFFFFF == 0
+
+
+@njit(cache=True)
+def same_items(abi, dicts, keys, values):
+    """Tell whether each row's dict holds its values under its keys; 0 stands for no key."""
+    for row in range(len(dicts)):
+        for column in range(keys.shape[1]):
+            key = keys[row, column]
+            if key != 0 and call(abi[DICT_ITEM], (dicts[row], key)) != values[row, column]:
+                return False
+    return True
+
+
+@njit(cache=True)
+def prefetch_params(handles):
+    """Ask for the cache lines of all rows' parameters, which Python's getter is about to read."""
+    for row in range(len(handles)):
+        for line in range(0, 256, 64):
+            prefetch(handles[row, PARAM] + line)
+
+
+@njit(cache=True)
+def refresh(abi, handles, prints, grads, places, rows):
     """Write where this step's gradients lie; tell whether all else is as it was.
 
     Args:
         abi: What ``c_interface`` returns.
-        grads: Address of the pointers to the gradients of all parameters.
-        none: Address of ``None``.
-        has_grad: Which of them are not None.
-        states: Address of the pointers to all state tensors, one after the other.
-        slots: For each entry of ``rows``, which object it is of; negative where there is none.
+        handles: Addresses of the C++ tensors of each row.
         prints: Fingerprints of when the rows were made.
-        params: Address of the pointers to all parameters.
+        grads: Address of the pointers to the gradients of all parameters.
+        places: Which of those is each row's.
         rows: The addresses; the gradients' are rewritten.
     """
-    answer = np.zeros(1, np.int64)
-    p = carray(pointer(params, np.int64), len(has_grad))
-    g = carray(pointer(grads, np.int64), len(has_grad))
-    for i in range(len(has_grad)):
-        if (g[i] != none) != has_grad[i]:
-            return False
+    answer, ahead = np.zeros(1, np.int64), 6
+    g = carray(pointer(grads, np.int64), places.max() + 1)
     for row in range(rows.shape[0]):
-        tensor = p[slots[row, PARAM]] + abi[ABI_OFFSET]
-        if fingerprint(abi, tensor, answer) != prints[row, PARAM]:
-            return False
-        if data_pointer(abi, tensor, answer) != rows[row, PARAM]:
-            return False
-        tensor = g[slots[row, GRAD]] + abi[ABI_OFFSET]
-        if fingerprint(abi, tensor, answer) != prints[row, GRAD]:
-            return False
-        rows[row, GRAD] = data_pointer(abi, tensor, answer)
-        for column in range(STEP, rows.shape[1]):
-            if slots[row, column] >= 0:
-                s = carray(pointer(states, np.int64), slots[row, column] + 1)
-                tensor = s[slots[row, column]] + abi[ABI_OFFSET]
-                # The address and the size are enough: no other dtype fits both.
-                if numel(abi, tensor, answer) != prints[row, column]:
-                    return False
-                if data_pointer(abi, tensor, answer) != rows[row, column]:
-                    return False
+        if row + ahead < rows.shape[0]:
+            for column in range(STEP, rows.shape[1]):
+                for line in range(0, 256, 64):
+                    prefetch(handles[row + ahead, column] + line)
+        for column in range(rows.shape[1]):
+            if column == GRAD:
+                tensor = g[places[row]] + abi[ABI_OFFSET]
+            elif handles[row, column] != 0:
+                tensor = handles[row].ctypes.data + 8 * column
+            else:
+                continue
+            # Of a state tensor the address and the size are enough: no other dtype fits both.
+            if column >= STEP:
+                seen = ask(abi, ABI_NUMEL, tensor, answer)
+            else:
+                seen = fingerprint(abi, tensor, answer)
+            lies = ask(abi, ABI_DATA_PTR, tensor, answer)
+            if column == GRAD:
+                rows[row, GRAD] = lies
+            if seen != prints[row, column] or lies != rows[row, column]:
+                return False
     return True
+
+
+@njit(cache=True)
+def same_presence(grads, none, has_grad):
+    """Tell whether the parameters that have a gradient are those that had one."""
+    g = carray(pointer(grads, np.int64), len(has_grad))
+    return ((g != none) == has_grad).all()
 
 
 @njit(cache=True, error_model="numpy")

@@ -15,8 +15,8 @@ from drivetrain.core.backend import choose
 from drivetrain.optim.by_torch import squares_by_torch, step_by_reference, step_by_torch
 from drivetrain.optim.gather import Gathered, gather
 from drivetrain.optim.lowbit.rules import restore
-from drivetrain.optim.options import DEFAULTS, check_group, check_options, hyperparameters
-from drivetrain.optim.seal import Seal
+from drivetrain.optim.options import DEFAULTS, check_group, check_options, hyperparameters, kind_of
+from drivetrain.optim.seal import Member, Seal
 from drivetrain.optim.table import Table
 
 Scalar = float | Tensor
@@ -99,7 +99,7 @@ class Adam(Optimizer):
         self.grad_norm = math.nan
         self._table: Table | None = None
         self._gathered = Gathered()
-        self._backend = ""
+        self._kinds: list[Any] = [""]
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**defaults, "amsgrad": amsgrad, **DEFAULTS, **chosen})
 
@@ -138,7 +138,7 @@ class Adam(Optimizer):
             own = before[number] if number < len(before) else {}
             for key, default in DEFAULTS.items():
                 group.setdefault(key, own.get(key, default))
-        self._table, self._gathered, self._backend = None, Gathered(), ""
+        self._table, self._gathered, self._kinds = None, Gathered(), [""]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state, torch's or ours, of whatever format: its tensors keep their dtypes.
@@ -179,15 +179,19 @@ class Adam(Optimizer):
     def _gather(self) -> None:
         backend = choose(None, BACKENDS)
         groups, state = self.param_groups, self.state
-        table = self._table
-        if table is not None and backend == self._backend and table.fits(groups, state):
+        table, kinds = self._table, [backend, *map(kind_of, groups)]
+        if table is not None and kinds == self._kinds and table.fits(groups, state):
             return
         self._gathered = found = gather(groups, state, kernels=backend == "numba")
-        self._backend = backend
+        self._kinds = kinds
         self._table = table = Table.of(found.entries)
         # What torch steps is checked anew each time, and a borrowed gradient is of this step.
         if not found.by_torch and not found.borrowed:
-            table.seal = Seal.of(table.rows, found.entries, groups, state)
+            members = [
+                Member(entry.param, entry.grad, entry.state, ("step", *entry.rule.columns))
+                for entry in found.entries
+            ]
+            table.seal = Seal.of(table.rows, members, groups, state)
         found.entries.clear()
 
     def _factor(self) -> float | None:
@@ -222,7 +226,7 @@ class Adam(Optimizer):
     def _advance(self, factor: float) -> None:
         if self._table is not None and self._table.params:
             self._table.step(self._hyperparameters(factor))
-        by_hand = step_by_reference if self._backend == "reference" else step_by_torch
+        by_hand = step_by_reference if self._kinds[0] == "reference" else step_by_torch
         for number, (params, grads) in self._gathered.by_torch.items():
             by_hand(self.param_groups[number], params, grads, self.state, factor)
 

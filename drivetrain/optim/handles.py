@@ -4,6 +4,7 @@
 parameters, longer than stepping them. torch exports the same questions as C functions that take
 the address of a C++ tensor, and a Python tensor carries that at a fixed offset. The offset is
 found by looking, never assumed; where it is not found, everything still works, only slower.
+Python's own stable functions on lists and dicts are called likewise, with the lock held.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_PYTHON = ("PyList_Size", "PyList_GetItem", "PyDict_Next", "PyDict_GetItem")
 _QUESTIONS = ("layout", "dtype", "dim", "numel", "strides", "data_ptr", "device_type")
 
 
@@ -21,7 +23,8 @@ _QUESTIONS = ("layout", "dtype", "dim", "numel", "strides", "data_ptr", "device_
 def c_interface() -> NDArray[np.int64] | None:
     """Return the offset of the C++ tensor in a Python one and the addresses of the functions.
 
-    Their order is that of the ``ABI_*`` constants in ``_numba.py``. None where they are missing.
+    Their order is that of the constants in ``_numba.py``, torch's functions before Python's.
+    None where they are missing.
     """
     probe = torch.zeros(2)
     offset = _offset(probe)
@@ -30,11 +33,15 @@ def c_interface() -> NDArray[np.int64] | None:
         found = [getattr(library, f"aoti_torch_get_{question}") for question in _QUESTIONS]
     except (OSError, AttributeError):
         return None
-    addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found]
     # Without an accelerator there is one place where memory can be: the question is spared.
-    if not torch.accelerator.is_available():
-        addresses[-1] = 0
-    return None if offset is None else np.array([offset, *addresses], dtype=np.int64)
+    spared = () if torch.accelerator.is_available() else ("device_type",)
+    ours = [_address(f) if q not in spared else 0 for q, f in zip(_QUESTIONS, found)]
+    pythons = [_address(getattr(ctypes.pythonapi, name)) for name in _PYTHON]
+    return None if offset is None else np.array([offset, *ours, *pythons], dtype=np.int64)
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _offset(probe: torch.Tensor) -> int | None:

@@ -22,6 +22,14 @@ DEFAULTS: dict[str, Any] = {
     "master_weights": False,
     "kahan": False,
 }
+_CHOOSING = (
+    "amsgrad",
+    "capturable",
+    "differentiable",
+    "state_dtype",
+    "stochastic_rounding",
+    "master_weights",
+)
 _LEADING = ("lr", "betas", "eps", "weight_decay", "amsgrad")
 DECAYS = ("lr", "schedule")
 STATE_DTYPES = ("fp32", "bf16", "8bit", "8bit-bitsandbytes")
@@ -75,6 +83,11 @@ def hyperparameters(group: Group, factor: float) -> tuple[float, ...]:
     shrink = 1 - decay_rate(group, lr) * weight_decay if decoupled else 1.0
     sign = -1.0 if group["maximize"] else 1.0
     return lr, beta1, beta2, float(group["eps"]), l2, shrink, sign * factor
+
+
+def kind_of(group: Group) -> tuple[Any, ...]:
+    """Return the options by which the kernel of a group's parameters is chosen."""
+    return tuple([group[word] for word in _CHOOSING])
 
 
 def decay_rate(group: Group, lr: float) -> float:
