@@ -116,6 +116,10 @@ def fold(state: Array, k: float, mean: float, q: float, c: float, f: float) -> N
     ``mean`` is relative to the state's shift. The caller adds counts, squared weights, extremes.
     """
     n = state[WEIGHT]
+    if n == 0.0:
+        state[WEIGHT], state[MEAN] = k, mean
+        state[M2], state[M3], state[M4] = q, c, f
+        return
     t = n + k
     d = mean - state[MEAN]
     # a and b are the two shares; products of shares cannot overflow where n·n·k would lose digits.
@@ -317,7 +321,7 @@ def compensated_sum(x: Array, total: Array, carry: Array) -> None:
     fills the vector units; the lanes are then added with their errors, and nothing is lost.
     """
     n, p = x.shape
-    rows = max(1, 32 // p)
+    rows = max(1, 256 // p)
     width = rows * p
     flat = x.reshape(-1)
     sums, errors = np.zeros(width), np.zeros(width)

@@ -184,7 +184,7 @@ class Mean(Statistic):
             values[None] if single else values, self.nan_policy, self.count if single else 0
         )
         for _, piece in pieces(values):
-            self._take(piece.reshape(len(piece), -1))
+            self._take(piece.reshape(len(piece), len(self._total)))
         return self
 
     def _settle(self) -> None:

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 LANES = 8
 WIDEST = 8
-VALUES = 16384
+VALUES = 65536
 """Values a block holds; one pass needs no cache, so only the cost of merging matters."""
 
 
