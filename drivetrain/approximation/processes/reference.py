@@ -29,9 +29,10 @@ def temporal_difference(
 
 
 def q_learning(
-    q: Array, alpha: float, gamma: float, s: int, a: int, r: float, s_next: int, done: bool
+    q: Array, alpha: float, gamma: float, step: tuple[int, int, float, int, bool]
 ) -> Array:
     """q(s,a) <- q(s,a) - α·(q(s,a) - [r + γ·max_a' q(s',a')]). Zhao (2025), chapter 7."""
+    s, a, r, s_next, done = step
     new = q.copy()
     target = r + (0.0 if done else gamma * q[s_next].max())
     new[s, a] = q[s, a] - alpha * (q[s, a] - target)

@@ -78,7 +78,7 @@ def test_q_learning_equals_the_book(seed: int) -> None:
         r, done = float(rng.standard_normal()), bool(rng.random() < 0.1)
         visits[s, a] += 1
         gain = Gain(1.0, 0.8).at(int(visits[s, a]))
-        q = reference.q_learning(q, gain, 0.9, s, a, r, after, done)
+        q = reference.q_learning(q, gain, 0.9, (s, a, r, after, done))
         assert learner.update(s, a, r, after, done).q.tolist() == q.tolist()
     assert world.shape == (4, 5)
 
