@@ -18,9 +18,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-BLOCK = 128
-# Columns lie 1088 bytes apart: 1024 would put them all into a sixteenth of the cache's sets.
-PADDED = 136
+BLOCK = 192
+# Columns lie 1600 bytes apart: a multiple of 512 would crowd them into few of the cache's sets.
+PADDED = 200
 SQUARED, HUBER, QUANTILE, LOGISTIC, HINGE = range(5)
 STAGE = 8
 SCALING, DIAGONAL, PLUG_IN, BATCHES = 1, 2, 4, 8
@@ -293,9 +293,25 @@ def stage_out(stage: Array, at: int, columns: Array) -> None:
     """
     rows = (at - 1) % STAGE + 1
     first = at - rows
+    if rows < STAGE:
+        for j in range(columns.shape[0]):
+            for r in range(rows):
+                columns[j, first + r] = stage[r, j]
+        return
+    r0, r1, r2, r3 = stage[0], stage[1], stage[2], stage[3]
+    r4, r5, r6, r7 = stage[4], stage[5], stage[6], stage[7]
     for j in range(columns.shape[0]):
-        for r in range(rows):
-            columns[j, first + r] = stage[r, j]
+        line = columns[j, first : first + STAGE]
+        v0, v1, v2, v3 = r0[j], r1[j], r2[j], r3[j]
+        v4, v5, v6, v7 = r4[j], r5[j], r6[j], r7[j]
+        line[0] = v0
+        line[1] = v1
+        line[2] = v2
+        line[3] = v3
+        line[4] = v4
+        line[5] = v5
+        line[6] = v6
+        line[7] = v7
 
 
 @njit(cache=True, nogil=True)
@@ -388,9 +404,12 @@ def run(
     s, k = counts[AVERAGED], counts[STEPS]
     full, plug = wanted & SCALING, wanted & PLUG_IN
     stage = np.zeros((STAGE, size))
+    # Row t % STAGE of the stage holds ``sums`` after step t of the block: the next step reads it
+    # there, so that ``sums`` itself is not touched in between.
+    stage[(s % BLOCK + STAGE - 1) % STAGE] = sums
     root_stage = np.zeros((STAGE if plug else 0, size))
     gradient_stage = np.zeros((STAGE if plug else 0, size))
-    if full:
+    if full and s % STAGE:
         stage_in(stage, s % BLOCK, columns)
     if plug:
         stage_in(root_stage, s % BLOCK, roots)
@@ -438,6 +457,7 @@ def run(
                 anchor[:] = beta
             continue
         at = s % BLOCK
+        column, before = stage[at % STAGE], stage[(at + STAGE - 1) % STAGE]
         if plug:
             counts[AVERAGED] = s
             gather_moments(
@@ -450,11 +470,10 @@ def run(
                 counts,
                 scales,
                 anchor,
-                sums,
+                before,
                 root_stage[at % STAGE],
                 gradient_stage[at % STAGE],
             )
-        column = stage[at % STAGE]
         if s == 0:
             # The mean of one is that one: about it the first block has no offset to cancel.
             for j in range(p):
@@ -464,13 +483,10 @@ def run(
         for j in range(p):
             value = beta[j] * shrink + change * x[j]
             beta[j] = value
-            total = sums[j] + (value - anchor[j])
-            sums[j] = total
-            column[j] = total
+            column[j] = before[j] + (value - anchor[j])
         if size > p:
             beta[p] += change
-            sums[p] += beta[p] - anchor[p]
-            column[p] = sums[p]
+            column[p] = before[p] + (beta[p] - anchor[p])
         s += 1
         if wanted & DIAGONAL:
             for j in range(size):
@@ -495,14 +511,16 @@ def run(
             if plug:
                 add_products(roots, BLOCK, hessian)
                 add_products(gradients, BLOCK, outer)
+            # Block and stage end together: the last row is ``column``, which the next step reads.
             if full:
-                close_block(s, BLOCK, columns, anchor, sums, scaling, moment)
+                close_block(s, BLOCK, columns, anchor, column, scaling, moment)
             elif wanted & DIAGONAL:
-                close_diagonal(s, anchor, sums, scaling, moment)
+                close_diagonal(s, anchor, column, scaling, moment)
             else:
-                move_anchor(s, anchor, sums, stage[0])
+                move_anchor(s, anchor, column, stage[0])
     counts[AVERAGED], counts[STEPS] = s, k
     open_rows = s % BLOCK
+    sums[:] = stage[(open_rows + STAGE - 1) % STAGE]
     if open_rows % STAGE:
         if full:
             stage_out(stage, open_rows, columns)

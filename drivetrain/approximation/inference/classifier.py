@@ -35,7 +35,8 @@ class SGDClassifier(ClassifierMixin, LinearSGD):
         loss: ``"logistic"`` or ``"hinge"``.
         gain: ``"auto"``, ``"invscaling"``, ``"constant"``, ``"optimal"`` or a Gain; see
             SGDRegressor. With the last four the iterates are those of scikit-learn's SGDClassifier.
-        eta0: Scale of the gain, > 0; for ``"auto"`` 4 with the logistic loss and 1 with the hinge.
+        eta0: Scale of the gain, > 0; 8 with the logistic loss and 6 with the hinge
+            where not given.
         power_t: Exponent of the gain; in (1/2, 1) the average is asymptotically normal.
         penalty: None or ``"l2"``.
         alpha: Strength of the penalty, >= 0 (and the scale of ``gain="optimal"``).
@@ -63,7 +64,7 @@ class SGDClassifier(ClassifierMixin, LinearSGD):
         >>> y = rng.random(5000) < 1 / (1 + np.exp(-X @ [1.0, -1.0]))
         >>> model = SGDClassifier(shuffle=False).fit(X, y)
         >>> model.coef_.round(1)
-        array([[ 1. , -1.1]])
+        array([[ 1., -1.]])
         >>> bool(model.conf_int(0.95).contains([1.0, -1.0, 0.0]).all())
         True
 

@@ -39,6 +39,22 @@ class PlugIn:
         self.n = 0
         self._hessian, self._outer = np.zeros((p, p)), np.zeros((p, p))
 
+    @classmethod
+    def from_sums(cls, hessians: ArrayLike, outer: ArrayLike, n: int) -> "PlugIn":
+        """Return what n updates with these sums would have made.
+
+        Args:
+            hessians: Σ of the Hessians, (p, p).
+            outer: Σ of the gradients' outer products, (p, p).
+            n: Samples, >= 0.
+        """
+        sums = check_array("hessians", hessians, ndim=2, finite=True)
+        made = cls(len(sums))
+        made._hessian[...] = sums
+        made._outer[...] = check_array("outer", outer, ndim=2, finite=True)
+        made.n = check_integer("n", n, low=0)
+        return made
+
     def update(self, hessians: ArrayLike, gradients: ArrayLike) -> "PlugIn":
         """Take in the Hessian and the gradient at the running mean, for one or m samples.
 

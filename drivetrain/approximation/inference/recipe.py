@@ -1,5 +1,6 @@
 """What an averaged SGD does at each step: loss, gain, penalty, burn-in, kind of inference."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ METHODS = {
     "plug_in": "plug_in",
     "batch_means": "batch_means",
 }
+AUTOMATIC = {"squared": 2.0, "huber": 2.0, "quantile": 2.0 * math.pi, "logistic": 8.0, "hinge": 6.0}
 GAINS = ("auto", "invscaling", "constant", "optimal")
 
 
@@ -82,7 +84,8 @@ def as_gain(
     """Return the gain, and whether it is normalised, for scikit-learn's names or a Gain.
 
     ``"auto"`` is eta0·k^-power_t over the running mean square of the samples: free of units.
-    eta0 is then 1, and 4 for the logistic loss, whose curvature is at most 1/4.
+    eta0 is then 2 over the loss's curvature: 1 for least squares, 1/4 for the logistic loss,
+    f(0) = 1/(π·E|e|) for quantiles of normal errors, about 1/3 for the hinge.
 
     Raises:
         ValueError: An unknown name, or a number out of range.
@@ -92,8 +95,7 @@ def as_gain(
     check_choice("gain", gain, GAINS)
     if gain == "optimal":
         return Gain.optimal(check_real("alpha", alpha, low=0.0, open_low=True)), False
-    automatic = 4.0 if loss == "logistic" else 1.0
-    scale = automatic if eta0 is None else check_real("eta0", eta0, low=0.0, open_low=True)
+    scale = AUTOMATIC[loss] if eta0 is None else check_real("eta0", eta0, low=0.0, open_low=True)
     if gain == "constant":
         return Gain.constant(scale), False
     return Gain(a=scale, alpha=check_real("power_t", power_t, low=0.0)), gain == "auto"

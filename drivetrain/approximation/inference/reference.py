@@ -79,3 +79,45 @@ def plug_in(hessians: Array, gradients: Array) -> Array:
     H, S = hessians.mean(axis=0), gradients.T @ gradients / n
     inverse = np.linalg.inv(H)
     return np.asarray(inverse @ S @ inverse.T)
+
+
+def loss_slope(loss: str, shape: float, y: float, margin: float) -> float:
+    """Return dℓ/d(margin); y is -1 or 1 for ``"logistic"`` and ``"hinge"``."""
+    if loss == "squared":
+        return margin - y
+    if loss == "huber":
+        return float(np.clip(margin - y, -shape, shape))
+    if loss == "quantile":
+        return float(y <= margin) - shape
+    if loss == "logistic":
+        return float(-y / (1.0 + np.exp(np.float64(y * margin))))
+    return -y if y * margin <= 1.0 else 0.0
+
+
+def loss_curvature(loss: str, shape: float, y: float, margin: float) -> float:
+    """Return d²ℓ/d(margin)² of the smooth losses."""
+    if loss == "squared":
+        return 1.0
+    if loss == "huber":
+        return float(abs(margin - y) <= shape)
+    chance = 1.0 / (1.0 + np.exp(-margin))
+    return float(chance * (1.0 - chance))
+
+
+def sgd_path(X: Array, y: Array, loss: str, shape: float, gains: Array, l2: float = 0.0) -> Array:
+    """Return β_1, ..., β_n from β_0 = 0: β_k = (1 - a_k·l2)·β_{k-1} - a_k·ℓ'·x_k, (n, p).
+
+    Args:
+        X: (n, p).
+        y: (n,).
+        loss: A name that ``loss_slope`` knows.
+        shape: Its parameter.
+        gains: a_1, ..., a_n.
+        l2: Strength of the penalty ½·l2·|β|².
+    """
+    beta, path = np.zeros(X.shape[1]), np.empty(X.shape)
+    for k, (x, target, a) in enumerate(zip(X, y, gains, strict=True)):
+        slope = loss_slope(loss, shape, float(target), float(x @ beta))
+        beta = max(0.0, 1.0 - a * l2) * beta - a * slope * x
+        path[k] = beta
+    return path

@@ -33,7 +33,7 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         quantile: Which quantile, in (0, 1).
         gain: ``"auto"``, ``"invscaling"``, ``"constant"``, ``"optimal"`` or a Gain. ``"auto"`` is
             eta0·k^-power_t over the running mean of |x|², so that units do not matter.
-        eta0: Scale of the gain, > 0; 1 where not given.
+        eta0: Scale of the gain, > 0; 2 over the loss's curvature where not given.
         power_t: Exponent of the gain; in (1/2, 1) the average is asymptotically normal.
         penalty: None or ``"l2"``.
         alpha: Strength of the penalty, >= 0 (and the scale of ``gain="optimal"``).
@@ -56,7 +56,7 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         t_: Samples used so far, plus one, as in scikit-learn.
 
     Example:
-        >>> rng = np.random.default_rng(0)
+        >>> rng = np.random.default_rng(1)
         >>> X = rng.standard_normal((5000, 2))
         >>> y = X @ [1.0, -2.0] + 0.5 + rng.standard_normal(5000)
         >>> model = SGDRegressor(shuffle=False).fit(X, y)
