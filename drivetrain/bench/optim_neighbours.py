@@ -95,10 +95,19 @@ def _race(
         name=name,
         what=what,
         ours=_contender("drivetrain", shapes, ours),
-        peers=tuple(partial(_contender, peer, shapes, make) for peer, make in peers.items()),
+        peers=tuple(_thunk(peer, shapes, make) for peer, make in peers.items()),
         equal=same,
         work=(width * count, "B"),
     )
+
+
+def _thunk(name: str, shapes: Shapes, make: Callable[..., Any]) -> Callable[[], Contender]:
+    def build() -> Contender:
+        return _contender(name, shapes, make)
+
+    # What the row is called where the peer is not installed.
+    build.__name__ = name
+    return build
 
 
 def parameters(shapes: Shapes) -> list[Tensor]:
