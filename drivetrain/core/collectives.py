@@ -51,7 +51,7 @@ def all_sum(array: NDArray[Any]) -> NDArray[Any]:
         return np.array(array)
     import torch
 
-    # Row-major: collectives refuse tensors of any other stride.
+    # Row-major: a collective adds memory, and strides may differ between processes.
     tensor = torch.from_numpy(np.array(array, order="C"))
     if distributed.get_backend() == "nccl":
         tensor = tensor.cuda()

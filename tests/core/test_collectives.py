@@ -37,7 +37,8 @@ rng = np.random.default_rng(rank)
 floats = rng.normal(size=(3, 4))
 kept = floats.copy()
 summed = collectives.all_sum(floats)
-fortran = np.asfortranarray(np.arange(6.0).reshape(2, 3)) * (rank + 1)
+# The same shape, laid out differently in each process.
+fortran = np.array(np.arange(6.0).reshape(2, 3) * (rank + 1), order="CF"[rank])
 answer = {
     "rank": collectives.rank(),
     "size": collectives.world_size(),

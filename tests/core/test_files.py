@@ -1,6 +1,7 @@
 """Atomic writes: whatever goes wrong, the old file is whole and no scrap is left."""
 
 import os
+import pty
 import resource
 import stat
 import subprocess
@@ -34,6 +35,18 @@ def test_the_old_file_stands_until_the_block_ends(old: Path) -> None:
         file.write(b"new")
         file.flush()
         assert old.read_text() == "old"
+    assert old.read_text() == "new"
+
+
+def test_the_content_is_on_disk_before_the_name_is(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (seen.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *names: (seen.append("replace"), replace(*names)))
+    write_text(old, "new")
+    assert seen == ["fsync", "replace"]
     assert old.read_text() == "new"
 
 
@@ -150,8 +163,14 @@ def test_a_loop_of_links(tmp_path: Path) -> None:
 
 
 def test_a_device_is_not_replaced_by_a_file() -> None:
-    check_refused("/dev/null", OSError, "not a regular file")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    # A terminal of our own: a failure here must not cost the machine its /dev/null.
+    ours, theirs = pty.openpty()
+    try:
+        check_refused(os.ttyname(theirs), OSError, "not a regular file")
+        assert stat.S_ISCHR(os.stat(os.ttyname(theirs)).st_mode)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_a_new_room_is_found_without_a_list(
     for name in ("alpha", "beta", "_hidden", "__pycache__"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f'"""The room {name}."""\n')
-    (tmp_path / "alpha" / "citation.bib").write_text("")
+    for name in ("alpha", "_hidden"):
+        (tmp_path / name / "citation.bib").write_text("")
     (tmp_path / "alpha" / "thing.py").write_text("x = 1\n")
     (tmp_path / "alpha" / "_private.py").write_text("")
     monkeypatch.setattr(rooms, "PACKAGE", tmp_path)
