@@ -13,6 +13,43 @@ from numpy.typing import NDArray
 BLOCK = 256
 MIN_SIZE = 4096
 _DECADES = 7
+# What lines() returns, for kernels, which want constants.
+SIGNED_LINES = (
+    1.1034482e06,
+    0.8965515,
+    222222.22,
+    1.7777774,
+    44444.445,
+    3.5555549,
+    8888.889,
+    7.1111097,
+    1777.7778,
+    14.222219,
+    355.55554,
+    28.444439,
+    71.111115,
+    56.888878,
+    142.2,
+    -13.50009,
+)
+UNSIGNED_LINES = (
+    2.0645161e06,
+    1.8645157,
+    444444.44,
+    3.5555549,
+    88888.89,
+    7.1111097,
+    17777.777,
+    14.222219,
+    3555.5557,
+    28.444439,
+    711.1111,
+    56.888878,
+    142.22223,
+    113.777756,
+    284.4,
+    -27.700108,
+)
 
 
 @cache
@@ -102,10 +139,9 @@ def lines(signed: bool) -> NDArray[np.float32]:
 
 
 @cache
-def kernel_tables() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both maps (2, 256) and both sets of lines (2, 16), the signed ones first."""
-    maps = np.stack([dynamic_map(True), dynamic_map(False)])
-    return maps, np.stack([lines(True), lines(False)])
+def codebooks() -> NDArray[np.float32]:
+    """Return both maps (2, 256), the signed one first."""
+    return np.stack([dynamic_map(True), dynamic_map(False)])
 
 
 def blocks(size: int) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from drivetrain.optim import _numba as full
 from drivetrain.optim.lowbit import _numba
-from drivetrain.optim.lowbit.codes import kernel_tables
+from drivetrain.optim.lowbit.codes import codebooks
 from drivetrain.optim.lowbit.formats import Format, Group, format_of
 from drivetrain.optim.lowbit.states import (
     CODED,
@@ -123,7 +123,7 @@ def _rule(fmt: Format) -> Rule:
         columns=columns(fmt),
         fresh=fresh,
         adopt=adopt,
-        kernel=partial(_numba.step, format_columns(fmt, full.STATE), kernel_tables()),
+        kernel=partial(_numba.step, format_columns(fmt, full.STATE), codebooks()),
         squares=partial(_numba.squares, kinds[fmt.kind]) if low else full.squares_float32,
         plain=fmt.one_by_one,
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from drivetrain.optim.lowbit import _numba
-from drivetrain.optim.lowbit.codes import blocks, kernel_tables
+from drivetrain.optim.lowbit.codes import blocks, codebooks
 from drivetrain.optim.lowbit.formats import Format
 
 State = dict[str, Any]
@@ -100,16 +100,15 @@ def quantize(values: Tensor, *, signed: bool, grid: bool = False) -> tuple[Tenso
     """
     codes = torch.empty_like(values, dtype=torch.uint8, memory_format=torch.preserve_format)
     scales = torch.empty(blocks(values.numel()), dtype=torch.float32)
-    work = _memory(values.detach().to(torch.float32, copy=True)).numpy()
-    lines = kernel_tables()[1][0 if signed else 1]
-    _numba.quantize(work, _memory(codes).numpy(), scales.numpy(), lines, signed, grid)
+    work = _memory(values.detach().to(torch.float32)).numpy()
+    _numba.quantize(work, _memory(codes).numpy(), scales.numpy(), signed, grid)
     return codes, scales
 
 
 def dequantize(codes: Tensor, scales: Tensor, *, signed: bool) -> Tensor:
     """Return the float32 numbers that codes stand for, shaped and laid out like them."""
     values = torch.empty_like(codes, dtype=torch.float32, memory_format=torch.preserve_format)
-    book = kernel_tables()[0][0 if signed else 1]
+    book = codebooks()[0 if signed else 1]
     _numba.look_up(_memory(codes).numpy(), scales.numpy(), book, _memory(values).numpy())
     return values
 
