@@ -1,6 +1,13 @@
 """Stochastic approximation: roots, means, minima and quantiles found through noise."""
 
-from drivetrain.gallery.approximation_figures import batches, rates, roots
+from drivetrain.gallery.approximation_figures import (
+    batches,
+    dvoretzky,
+    learning,
+    rates,
+    roots,
+    streams,
+)
 from drivetrain.gallery.page.section import Section
 
 SECTION = Section(
@@ -12,6 +19,9 @@ SECTION = Section(
     figures={
         "Robbins-Monro": roots.figure,
         "One sample or all": batches.figure,
+        "Dvoretzky's conditions": dvoretzky.figure,
         "Rates": rates.figure,
+        "Streams of delays": streams.figure,
+        "TD and Q-learning": learning.figure,
     },
 )

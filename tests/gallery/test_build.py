@@ -95,6 +95,21 @@ def test_a_broken_figure_loses_no_other(monkeypatch, tmp_path):
     assert "ValueError: k has 4 heads q has 6" in built.path.read_text(encoding="utf8")
 
 
+def test_a_section_that_cannot_be_imported_loses_no_other(monkeypatch, tmp_path):
+    sections(monkeypatch, amp={"walk": curve}, optim={"walk": curve})
+    whole = build_module.load
+
+    def half(method):
+        if method == "amp":
+            raise ImportError("no module named numba")
+        return whole(method)
+
+    monkeypatch.setattr(build_module, "load", half)
+    built = build(None, tmp_path / "page.html", progress=False)
+    assert built.failed == ("amp/loading: ImportError: no module named numba",)
+    assert built.figures == 1
+
+
 def test_interrupt_is_not_swallowed_and_the_old_page_survives(monkeypatch, tmp_path):
     def interrupted(seed):
         raise KeyboardInterrupt

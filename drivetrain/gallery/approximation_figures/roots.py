@@ -144,7 +144,7 @@ def _loose_panel(study: Study) -> str:
         ax.set_title("g(w) = w³ − 5, gain 1/k, 200 seeds")
         ax.set_xlabel("k")
         ax.set_ylabel("|w|")
-        ax.text(7.3, 1e120, f"{study.diverged.sum()} run away", color=ORANGE)
+        ax.text(1.5, 1e120, f"{study.diverged.sum()} run away", color=ORANGE)
         ax.text(7.3, 1e12, f"{(~study.diverged).sum()} does not", color=BLUE)
 
     return panel(paint, alt="199 of 200 runs overflow within seven steps.")
@@ -159,7 +159,9 @@ def _band_panel(studies: dict[str, tuple[Study, str]], title: str) -> str:
             low, middle, high = np.quantile(study.path[rows], (0.05, 0.5, 0.95), axis=1)
             ax.fill_between(rows + 1, low, high, color=colour, alpha=0.18, lw=0)
             ax.plot(rows + 1, middle, color=colour)
-            _name(ax, place, name, colour)
+            ax.text(
+                0.97, 0.24 - 0.085 * place, name, color=colour, ha="right", transform=ax.transAxes
+            )
         log_axis(ax, "x")
         ax.axhline(ROOT, color=INK, lw=1, ls=(0, (4, 3)))
         ax.set(xlim=(1, STEPS), ylim=(-3.2, 3.2))
@@ -179,7 +181,7 @@ def _error_panel(studies: dict[str, tuple[Study, str]], title: str) -> str:
             assert study.path is not None
             error = np.abs(study.path[rows] - ROOT)
             ax.plot(rows + 1, np.sqrt((error**2).mean(axis=1)), color=colour)
-            _name(ax, place, name, colour)
+            ax.text(0.04, 0.24 - 0.085 * place, name, color=colour, transform=ax.transAxes)
         log_axis(ax, "xy")
         ax.set(xlim=(1, STEPS), ylim=(1e-3, 3))
         ax.set_title(title)
@@ -187,7 +189,3 @@ def _error_panel(studies: dict[str, tuple[Study, str]], title: str) -> str:
         ax.set_ylabel("root mean square error")
 
     return panel(paint, alt=f"{title}: errors fall below 0.01 within 2,000 steps.")
-
-
-def _name(ax: Axes, place: int, name: str, colour: str) -> None:
-    ax.text(0.04, 0.24 - 0.085 * place, name, color=colour, transform=ax.transAxes)

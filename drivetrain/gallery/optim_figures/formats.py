@@ -22,7 +22,7 @@ from drivetrain.gallery.page.section import Figure, Number, Table
 from drivetrain.optim import AdamW
 from drivetrain.optim.memory import MemoryReport, estimate, memory_report
 
-STEPS, RATE = 400, 3e-4
+STEPS, RATE = 300, 3e-4
 Make = Callable[[list[Tensor]], Optimizer]
 Run = tuple[np.ndarray, MemoryReport, MemoryReport]
 
@@ -52,7 +52,7 @@ def run(dtype: torch.dtype, options: dict[str, Any], layout: str, seed: int) -> 
     for step, chosen in enumerate(batches(len(data.train_y), 64, STEPS, seed), start=1):
         loss_and_gradient(model, data.train_x[chosen], data.train_y[chosen])
         optimizer.step()
-        if step % 10 == 0:
+        if step % 15 == 0:
             losses.append(_test_loss(model, seed))
     sizes = [parameter.numel() for parameter in model.parameters()]
     return (
@@ -135,7 +135,7 @@ def _bytes_panel(runs: dict[str, Run]) -> str:
 def _loss_panel(runs: dict[str, Run]) -> str:
     def paint(ax: Axes) -> None:
         for name, (losses, _, _) in runs.items():
-            ax.plot(np.arange(len(losses)) * 10, losses, color=COLOURS[name], lw=1.6)
+            ax.plot(np.arange(len(losses)) * 15, losses, color=COLOURS[name], lw=1.6)
         ax.set(xlim=(0, STEPS), ylim=(0, None))
         ax.set_title("Test loss")
         ax.set_xlabel("step")

@@ -17,12 +17,12 @@ from drivetrain.gallery.page.section import Figure, Number
 from drivetrain.optim import Adam, AdamW
 from drivetrain.optim.schedules import Multiplier
 
-RATES = tuple(0.002 * 2**k for k in range(6))
+RATES = tuple(0.004 * 2**k for k in range(5))
 DECAYS = {
     "Adam + L2": (0.0, 3e-4, 7e-4, 2e-3, 5e-3, 1e-2, 3e-2),
     "AdamW": (0.0, 0.03, 0.08, 0.2, 0.5, 1.2, 3.0),
 }
-TRAIN, BATCH, EPOCHS, FILTERS, HIDDEN, WRONG = 300, 100, 60, 8, 32, 0.3
+TRAIN, BATCH, EPOCHS, FILTERS, HIDDEN, WRONG = 300, 100, 45, 8, 32, 0.3
 
 
 class Nets:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
 from drivetrain.gallery.optim_figures.task import (
     batches,
@@ -18,7 +18,7 @@ from drivetrain.gallery.optim_figures.task import (
 from drivetrain.gallery.page.draw import THIRD, end_labels, log_axis, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, GOLD, INK, MUTED, TEAL
 from drivetrain.gallery.page.section import Figure, Number
-from drivetrain.optim import Adam
+from drivetrain.optim import SGD, Adam
 
 Make = Callable[[list[Tensor]], Optimizer]
 COLOURS = {"momentum": TEAL, "adaptive rate": GOLD, "both: Adam": BLUE}

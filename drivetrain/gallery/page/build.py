@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from drivetrain.core.errors import require, unknown
 from drivetrain.core.files import write_text
@@ -87,21 +88,41 @@ def load(method: str) -> Section:
     Raises:
         ValueError: No such method, or it has no section yet.
     """
-    if method not in section_names():
-        if method in method_names():
-            raise ValueError(
-                f"{method} has no section yet. Expected one of: {', '.join(section_names())}."
-            )
-        raise unknown("method", method, method_names())
+    _demand_section(method)
     section = import_module(f"drivetrain.gallery.{method}").SECTION
     if not isinstance(section, Section):
         raise TypeError(f"gallery.{method}.SECTION must be a Section. Got {type(section)}.")
     return section
 
 
+def _demand_section(method: str) -> None:
+    if method not in section_names():
+        if method in method_names():
+            raise ValueError(
+                f"{method} has no section yet. Expected one of: {', '.join(section_names())}."
+            )
+        raise unknown("method", method, method_names())
+
+
 def _chosen(methods: Sequence[str] | None) -> dict[str, Section]:
     # A word given twice is drawn once, in the order given.
-    return {method: load(method) for method in dict.fromkeys(methods or section_names())}
+    names = list(dict.fromkeys(methods or section_names()))
+    for name in names:
+        _demand_section(name)
+    return {name: _load_or_blame(name) for name in names}
+
+
+def _load_or_blame(method: str) -> Section:
+    # A section that cannot even be imported is shown as one figure that could not be drawn.
+    try:
+        return load(method)
+    except Exception as error:
+        blamed = error
+
+        def fail(seed: int) -> NoReturn:
+            raise blamed
+
+        return Section(title=method, paragraph="", figures={"loading": fail})
 
 
 def _demand_writable(path: Path) -> None:

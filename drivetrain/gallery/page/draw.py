@@ -176,7 +176,7 @@ def heat(
     rows: Sequence[str],
     low: float,
     high: float,
-    form: str = "{:.0f}",
+    write: Callable[[int, int, float], str] = lambda row, column, value: f"{value:.0f}",
 ) -> None:
     """Draw a table of shaded cells, each with its value written in it.
 
@@ -187,7 +187,7 @@ def heat(
         rows: Names beside the rows.
         low: The value of the palest shade.
         high: The value of the strongest shade.
-        form: Format of a value.
+        write: Row, column and value to the text of a cell.
     """
     grid = np.asarray(values, float)
     ax.grid(False)
@@ -201,7 +201,7 @@ def heat(
         shade = int(level[i, j])
         cell = (j - 0.48, i - 0.47)
         ax.add_patch(matplotlib.patches.Rectangle(cell, 0.96, 0.94, color=SEQUENCE[shade], lw=0))
-        text = form.format(grid[i, j])
+        text = write(i, j, float(grid[i, j]))
         colour = HIGH if shade > LEVELS * 0.55 else INK
         ax.text(j, i + 0.02, text, ha="center", va="center", color=colour, size=11)
     ax.set_xlim(-0.5, grid.shape[1] - 0.5)

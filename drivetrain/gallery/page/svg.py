@@ -14,6 +14,8 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _FONT_FAMILY = re.compile(r"font-family:[^;\"]*;?\s*")
 _NO_TURN = re.compile(r' transform="rotate\(-0 [^)]*\)"')
 _DECIMALS = re.compile(r"(-?\d+\.\d{2})\d+")
+_LONG_PATH = re.compile(r'\bd="[^"]{400,}"')
+_TENTHS = re.compile(r"(-?\d+\.\d)\d+")
 _NUMBER_ATTRIBUTES = re.compile(r'\b(?:d|x|y|width|height)="[^"]*"')
 _IDENTITY = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'href="#([^"]*)"|url\(#([^)]*)\)')
@@ -58,6 +60,8 @@ def isolate(svg: str, prefix: str) -> str:
 def _shorten(body: str) -> str:
     body = _NO_TURN.sub("", _FONT_FAMILY.sub("", body)).replace("xlink:href", "href")
     body = _NUMBER_ATTRIBUTES.sub(lambda match: _DECIMALS.sub(r"\1", match.group(0)), body)
+    # A tenth of a pixel is enough for a curve, not for the outline of a small marker.
+    body = _LONG_PATH.sub(lambda match: _TENTHS.sub(r"\1", match.group(0)), body)
     used = {name for pair in _REFERENCE.findall(body) for name in pair if name}
     body = _IDENTITY.sub(lambda match: match.group(0) if match.group(1) in used else "", body)
     body = _SPACE.sub(" ", body).replace("> <", "><").replace(' "', '"')
