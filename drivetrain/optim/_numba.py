@@ -196,12 +196,26 @@ def prefetch_params(handles):
 
 
 @njit(cache=True)
-def refresh(abi, handles, prints, grads, places, rows):
+def _prefetch_row(abi, handles, storages, gradient):
+    """Ask for the cache lines in which torch keeps a row's tensors: 208 bytes each, as it is."""
+    for column in range(len(handles)):
+        if column != PARAM:  # that is here since the getter of its gradient read it
+            tensor = handles[column]
+            if column == GRAD:
+                tensor = carray(pointer(gradient + abi[ABI_OFFSET], np.int64), 1)[0]
+            for line in range(0, 256, 64):
+                prefetch(tensor + line)
+        prefetch(storages[column])
+
+
+@njit(cache=True)
+def refresh(abi, handles, storages, prints, grads, places, rows):
     """Write where this step's gradients lie; tell whether all else is as it was.
 
     Args:
         abi: What ``c_interface`` returns.
         handles: Addresses of the C++ tensors of each row.
+        storages: Of their storages: hints, that are read ahead of time and never believed.
         prints: Fingerprints of when the rows were made.
         grads: Address of the pointers to the gradients of all parameters.
         places: Which of those is each row's.
@@ -211,9 +225,7 @@ def refresh(abi, handles, prints, grads, places, rows):
     g = carray(pointer(grads, np.int64), places.max() + 1)
     for row in range(rows.shape[0]):
         if row + ahead < rows.shape[0]:
-            for column in range(STEP, rows.shape[1]):
-                for line in range(0, 256, 64):
-                    prefetch(handles[row + ahead, column] + line)
+            _prefetch_row(abi, handles[row + ahead], storages[row + ahead], g[places[row + ahead]])
         for column in range(rows.shape[1]):
             if column == GRAD:
                 tensor = g[places[row]] + abi[ABI_OFFSET]

@@ -56,6 +56,7 @@ class Seal:
     keys: Words
     values: Words
     handles: Words
+    storages: Words
     prints: Words
     places: Words
     held: list[Any]
@@ -68,7 +69,8 @@ class Seal:
         abi = c_interface()
         if abi is None:
             return None
-        handles, prints = _handles(rows, members), np.full(rows.shape, -1, dtype=np.int64)
+        handles, storages = _handles(rows, members)
+        prints = np.full(rows.shape, -1, dtype=np.int64)
         if not _numba.sign(abi, handles, rows, prints) or (prints[:, : _numba.STEP] == -1).any():
             return None
         lists = [group["params"] for group in groups]
@@ -89,6 +91,7 @@ class Seal:
             keys=keys,
             values=values,
             handles=handles,
+            storages=storages,
             prints=prints,
             places=_words(place[id(member.param)] for member in members),
             held=[
@@ -114,7 +117,9 @@ class Seal:
             _numba.same_presence(lies, id(None), self.has_grad)
             and (
                 not len(rows)
-                or _numba.refresh(self.abi, self.handles, self.prints, lies, self.places, rows)
+                or _numba.refresh(
+                    self.abi, self.handles, self.storages, self.prints, lies, self.places, rows
+                )
             )
         )
 
@@ -136,13 +141,16 @@ def _words(numbers: Any) -> Words:
     return np.array(list(numbers), dtype=np.int64)
 
 
-def _handles(rows: Words, members: Sequence[Member]) -> Words:
-    """Return the addresses of the C++ tensors of each row; the gradients' are of this step."""
-    handles = np.zeros(rows.shape, dtype=np.int64)
-    for row, (param, grad, state, keys) in zip(handles, members):
-        row[: _numba.STEP] = param._cdata, grad._cdata
-        row[_numba.STEP :][: len(keys)] = [state[key]._cdata if key else 0 for key in keys]
-    return handles
+def _handles(rows: Words, members: Sequence[Member]) -> tuple[Words, Words]:
+    """Return the addresses of the C++ tensors of each row, and those of their storages."""
+    handles, storages = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+    for row, (param, grad, state, keys) in enumerate(members):
+        tensors = [param, grad, *(state[key] if key else None for key in keys)]
+        for column, tensor in enumerate(tensors):
+            if tensor is not None:
+                handles[row, column] = tensor._cdata
+                storages[row, column] = tensor.untyped_storage()._cdata
+    return handles, storages
 
 
 def _items(rows: Words, members: Sequence[Member]) -> tuple[Words, Words]:
