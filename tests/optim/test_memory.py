@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivetrain.optim import AdamW
 from drivetrain.optim.memory import KINDS, LAYOUTS, METHODS, Layout, estimate, memory_report
 
 
@@ -86,6 +87,38 @@ def test_measured_equals_estimate(make, method: str) -> None:
     assert (measured.p, measured.g, measured.m, measured.v) == (
         (expected.p, expected.g, expected.m, expected.v)
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "dtype", "options"),
+    [
+        ("fp32", torch.float32, {}),
+        ("8bit", torch.float32, {"state_dtype": "8bit"}),
+        ("mixed", torch.bfloat16, {"master_weights": True}),
+        ("bf16-sr", torch.bfloat16, {"stochastic_rounding": True}),
+        ("bf16-kahan", torch.bfloat16, {"kahan": True}),
+        ("bf16-sr-8bit", torch.bfloat16, {"state_dtype": "8bit", "stochastic_rounding": True}),
+        ("bf16", torch.bfloat16, {}),
+    ],
+)
+def test_formats_of_our_own_measured_equal_the_estimate(layout, dtype, options) -> None:
+    # One tensor of several blocks and a part of one, one too small for codes.
+    params = [torch.nn.Parameter(torch.ones(n, dtype=dtype)) for n in (5000, 40)]
+    optimizer = AdamW(params, **options)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    measured = memory_report(params, optimizer=optimizer)
+    expected = estimate([5000, 40], layout=layout)
+    counters = sum(
+        value.numel() * value.element_size()
+        for state in optimizer.state.values()
+        for key, value in state.items()
+        if key in ("step", "rounding_seed")
+    )
+    kinds = ("p", "g", "m", "v", "master")
+    assert [getattr(measured, k) for k in kinds] == [getattr(expected, k) for k in kinds]
+    assert measured.extra == expected.extra + counters
 
 
 def test_before_the_first_step_nothing_is_there_and_nothing_appears() -> None:

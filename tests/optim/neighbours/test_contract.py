@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from drivetrain.core.backend import use
 from drivetrain.optim.neighbours import SGD, Adagrad, AdamWScheduleFree, Lion, NAdamW, RMSprop
 
 KINDS = [SGD, Lion, AdamWScheduleFree, NAdamW, RMSprop, Adagrad]
@@ -300,3 +301,49 @@ def test_schedule_free_modes_are_idempotent() -> None:
     at_x = p.detach().clone()
     optimizer.eval()
     assert torch.equal(p, at_x)
+
+
+@every
+def test_a_plan_is_dropped_when_anything_changes(kind) -> None:
+    # The same changes on one that plans and one that never does: torch's operations.
+    def change(step: int, params: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+        for i, p in enumerate(params):
+            p.grad = torch.full_like(p, 0.1 * (i + 1) * (-1) ** step)
+        group = optimizer.param_groups[0]
+        if step == 3:
+            params[0].grad = None
+        if step == 4:
+            params[1].data = params[1].data.clone()
+        if step == 5:
+            group["lr"] = 0.02
+        if step == 6:
+            params[2].grad = torch.ones(7, 6).mT[:, :7]
+        if step == 7:
+            fresh = nn.Parameter(torch.full((3,), 0.5))
+            fresh.grad = torch.ones(3)
+            params.append(fresh)
+            optimizer.add_param_group({"params": [fresh], "weight_decay": 0.1})
+            if kind is AdamWScheduleFree:
+                optimizer.train()
+        if step == 8 and kind is SGD:
+            group["momentum"] = 0.9
+        if step == 9:
+            state = optimizer.state[params[2]]
+            for key, value in state.items():
+                state[key] = value.clone()
+        if step == 10:
+            group["maximize"] = True
+
+    found = []
+    for backend in ("numba", "torch"):
+        torch.manual_seed(0)
+        params = [nn.Parameter(torch.randn(*shape)) for shape in ((5,), (20000,), (6, 7))]
+        optimizer = make(kind, params, lr=0.01)
+        with use(backend):
+            for step in range(13):
+                change(step, params, optimizer)
+                optimizer.step()
+        found.append([p.detach() for p in params])
+    for a, b in zip(*found, strict=True):
+        # 13 steps of a few roundings of numbers of order 5.
+        torch.testing.assert_close(a, b, rtol=0, atol=13 * 4 * 5 * 2.0**-23)
