@@ -113,7 +113,7 @@ def _against_river() -> Race:
 
 
 def _against_torch() -> Race:
-    p, n = 10, 3_000
+    p, n = 10, 10_000
     X, y = _samples(p, n)
 
     def theirs() -> Contender:

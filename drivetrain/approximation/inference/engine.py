@@ -98,10 +98,10 @@ class AveragedSGD:
 
         recipe, state = self.recipe, self.state
         at = run(
-            X,
-            y,
-            np.empty(0) if weights is None else weights,
-            np.empty(0, np.int64) if order is None else order,
+            _read_only(X),
+            _read_only(y),
+            _read_only(np.empty(0) if weights is None else weights),
+            _read_only(np.empty(0, np.int64) if order is None else order),
             LOSSES.index(recipe.loss),
             recipe.shape,
             recipe.numbers,
@@ -233,6 +233,13 @@ class AveragedSGD:
         largest = float(np.max(np.abs(self.state["beta"])))
         where = f", row {row} with |x|^2 = {float(x @ x):.3g}"
         return SGDDivergenceError(step, largest, rate, where)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # Memory maps come read-only. Numba compiles for each kind it meets: let it meet one.
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _fresh_state(size: int, recipe: Recipe) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from drivetrain.core.checks import check_real
 
 
 class Pivot(Protocol):
-    """The limit law of (estimate - truth) / standard error."""
+    """The limit law of (estimate - truth) / standard error; equal laws have equal hashes."""
+
+    def __hash__(self) -> int: ...
 
     def tail(self, t: float) -> float:
         """Return P(|T| > t)."""
@@ -43,7 +45,7 @@ def critical(pivot: Pivot, level: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _critical(pivot: Pivot, level: float) -> float:
+def _critical(pivot: Any, level: float) -> float:
     # A root of an integral takes milliseconds, as long as a hundred thousand samples.
     wanted, high = 1.0 - level, 1.0
     while pivot.tail(high) > wanted:

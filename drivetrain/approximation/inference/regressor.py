@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from drivetrain.approximation.inference.linear import LinearSGD
 from drivetrain.approximation.inference.recipe import REGRESSION
-from drivetrain.approximation.inference.samples import check_weights, finite_rows
+from drivetrain.approximation.inference.samples import check_target, check_weights, finite_rows
 
 Array = NDArray[np.float64]
 
@@ -113,17 +112,8 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         first: bool,
         passes: bool,
     ) -> "SGDRegressor":
-        checked_X, checked_y = validate_data(
-            self,
-            X,
-            y,
-            reset=first,
-            dtype=np.float64,
-            order="C",
-            ensure_all_finite=False,
-            y_numeric=True,
-        )
-        target = np.ascontiguousarray(checked_y, dtype=np.float64)
+        checked_X = self._check_X(X, reset=first)
+        target = check_target(y, len(checked_X))
         weights = check_weights(sample_weight, len(target), some=passes)
         rows = finite_rows(self.nan_policy, checked_X, target)
         if rows is not None:

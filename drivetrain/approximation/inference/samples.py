@@ -4,12 +4,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import column_or_1d
 
 from drivetrain.core.checks import check_array, check_choice
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 Array = NDArray[np.float64]
 NAN_POLICIES = ("raise", "omit", "propagate")
+
+
+def check_target(y: ArrayLike | None, n: int) -> Array:
+    """Return the targets as (n,) float64, finite or not.
+
+    Raises:
+        ValueError: None, another length, more than one column, or no numbers.
+    """
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    column = column_or_1d(y, warn=True)
+    if column.dtype.kind == "O":
+        column = column.astype(np.float64)
+    target = check_array("y", column)
+    if len(target) != n:
+        raise ValueError(f"y must have shape ({n},), one value a row of X. Got {target.shape}.")
+    return np.ascontiguousarray(target)
 
 
 def check_weights(weights: ArrayLike | None, n: int, *, some: bool) -> Array | None:
