@@ -3,6 +3,7 @@
 from drivetrain.gallery.approximation_figures import (
     batches,
     dvoretzky,
+    intervals,
     learning,
     rates,
     roots,
@@ -20,6 +21,7 @@ SECTION = Section(
         "Robbins-Monro": roots.figure,
         "One sample or all": batches.figure,
         "Dvoretzky's conditions": dvoretzky.figure,
+        "Intervals": intervals.figure,
         "Rates": rates.figure,
         "Streams of delays": streams.figure,
         "TD and Q-learning": learning.figure,

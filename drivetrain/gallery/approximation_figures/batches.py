@@ -18,9 +18,10 @@ COLOURS = {1: ORANGE, 5: TEAL, 50: BLUE}
 def figure(seed: int) -> Figure:
     """Return the figure: paths, distances, BGD beside MBGD with m = n, relative errors."""
     samples = np.random.default_rng(seed).uniform(-10, 10, size=(COUNT, 2))
+    streams = {m: np.random.default_rng((seed, m)) for m in COLOURS}
     runs = {
-        m: gradient_descent(samples, START, mode="mbgd", m=m, steps=STEPS, random_state=seed + m)
-        for m in COLOURS
+        m: gradient_descent(samples, START, mode="mbgd", m=m, steps=STEPS, random_state=stream)
+        for m, stream in streams.items()
     }
     whole = gradient_descent(samples, START, mode="bgd", steps=STEPS)
     redrawn = gradient_descent(samples, START, mode="mbgd", m=COUNT, steps=STEPS, random_state=seed)

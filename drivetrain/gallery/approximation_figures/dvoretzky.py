@@ -45,9 +45,10 @@ CASES = {
 
 def figure(seed: int) -> Figure:
     """Return the figure: six panels of paths."""
+    streams = np.random.default_rng(seed).spawn(len(CASES))
     paths = {
-        name: case.process.simulate(START, STEPS, replicas=RUNS, random_state=seed + number)
-        for number, (name, case) in enumerate(CASES.items())
+        name: case.process.simulate(START, STEPS, replicas=RUNS, random_state=stream)
+        for (name, case), stream in zip(CASES.items(), streams, strict=True)
     }
     return Figure(
         title="Dvoretzky's theorem needs each of its conditions",

@@ -28,14 +28,14 @@ def root_errors(seed: int) -> dict[str, Array]:
     """Return mean squares after each step of RM for g(w) = w, and of the averaged path."""
     errors = {}
     for number, scale in enumerate(SCALES):
-        errors[f"a = {scale:g}"] = _mean_square(Gain(a=scale), seed + number)
+        errors[f"a = {scale:g}"] = _mean_square(Gain(a=scale), (seed, number))
     study = simulate(
         lambda w: w,
         0.0,
         steps=STEPS,
         replicas=RUNS,
         gain=AVERAGED,
-        random_state=seed + 9,
+        random_state=np.random.default_rng((seed, 9)),
         keep_path=True,
     )
     assert study.path is not None
@@ -43,9 +43,15 @@ def root_errors(seed: int) -> dict[str, Array]:
     return errors | {"averaged": np.mean(running**2, axis=1)}
 
 
-def _mean_square(gain: Gain, seed: int) -> Array:
+def _mean_square(gain: Gain, seed: tuple[int, int]) -> Array:
     study = simulate(
-        lambda w: w, 0.0, steps=STEPS, replicas=RUNS, gain=gain, random_state=seed, keep_path=True
+        lambda w: w,
+        0.0,
+        steps=STEPS,
+        replicas=RUNS,
+        gain=gain,
+        keep_path=True,
+        random_state=np.random.default_rng(seed),
     )
     assert study.path is not None
     return np.asarray(np.mean(study.path[1:] ** 2, axis=1))
@@ -61,7 +67,7 @@ def minimum_errors(seed: int) -> dict[str, Array]:
             steps=steps,
             width=WIDTH,
             replicas=DIFFERENCE_RUNS,
-            noise_and_seed=(1.0, seed + number),
+            noise_and_seed=(1.0, np.random.default_rng((seed, 20, number))),
         )
         spsa = simulate_minimum(
             lambda w: (w**2).sum(-1) / 2,
@@ -70,7 +76,7 @@ def minimum_errors(seed: int) -> dict[str, Array]:
             width=WIDTH,
             replicas=DIFFERENCE_RUNS,
             method="spsa",
-            noise_and_seed=(1.0, seed + 100 + number),
+            noise_and_seed=(1.0, np.random.default_rng((seed, 30, number))),
         )
         errors["KW"].append(float(np.mean(kw.x**2)))
         errors["SPSA"].append(float(np.mean(spsa.x[:, 0] ** 2)))
@@ -98,9 +104,9 @@ def figure(seed: int) -> Figure:
         title="Errors fall as theory says, constants included",
         panels=(_constants_panel(roots), _slopes_panel(roots, minima)),
         caption=f"{RUNS:,} runs of each method ({DIFFERENCE_RUNS:,} of KW and SPSA), unit noise "
-        "and slope. Left: n·MSE of Robbins-Monro with gain a/k settles at a²/(2a − 1), slowly for "
+        "and slope. First: n·MSE of Robbins-Monro with gain a/k settles at a²/(2a − 1), slowly for "
         "a near ½; averaging the iterates of a gain k^−0.7 reaches the best constant, 1, whatever "
-        "the scale. Right: methods that see values instead of gradients pay with a slower rate.",
+        "the scale. Second: methods that see values instead of gradients pay with a slower rate.",
         numbers=_numbers(roots, minima),
     )
 

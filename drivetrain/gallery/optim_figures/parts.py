@@ -27,7 +27,7 @@ STEEP, STEPS = 40.0, 120
 
 def _valley() -> dict[str, Make]:
     return {
-        "momentum": lambda p: SGD(p, lr=0.1, momentum=0.9, dampening=0.9),
+        "momentum": lambda p: SGD(p, lr=0.01, momentum=0.9),
         "adaptive rate": lambda p: Adam(p, lr=0.1, betas=(0.0, 0.99)),
         "both: Adam": lambda p: Adam(p, lr=0.1, betas=(0.9, 0.99)),
     }
@@ -35,7 +35,7 @@ def _valley() -> dict[str, Make]:
 
 def _digits() -> dict[str, Make]:
     return {
-        "momentum": lambda p: SGD(p, lr=0.01, momentum=0.9, dampening=0.9),
+        "momentum": lambda p: SGD(p, lr=0.01, momentum=0.9),
         "adaptive rate": lambda p: Adam(p, lr=0.001, betas=(0.0, 0.999)),
         "both: Adam": lambda p: Adam(p, lr=0.001),
     }
@@ -92,10 +92,10 @@ def figure(seed: int) -> Figure:
     return Figure(
         title="Adam is momentum times an adaptive rate, and its first step is ±lr",
         panels=(_valley_panel(), _loss_panel(losses), _first_panel(scales, adam, sgd)),
-        caption="Left: ½(x² + 40y²), where one rate does not fit both directions; momentum "
-        "swings, the adaptive rate evens both directions out but cannot settle, Adam does both "
-        "and turns in. Middle: digits, a perceptron with two hidden layers of 128. Right: "
-        "the corrected moments are g and g² after one step, so the gradient's size cancels.",
+        caption="First: ½(x² + 40y²), where one rate does not fit both directions; momentum "
+        "swings across, the adaptive rate goes straight, Adam does both and turns in. Second: "
+        "digits, a perceptron with two hidden layers of 128. Third: after one step the corrected "
+        "moments are g and g², so the gradient's size cancels.",
         numbers=tuple(numbers),
         sources=(task(seed).source,),
     )
@@ -105,14 +105,14 @@ def _valley_panel() -> str:
     paths = {name: descent(make) for name, make in _valley().items()}
 
     def paint(ax: Axes) -> None:
-        x, y = np.meshgrid(np.linspace(-3, 1, 80), np.linspace(-1.3, 2.1, 80))
+        x, y = np.meshgrid(np.linspace(-3, 1, 80), np.linspace(-1.3, 1.9, 80))
         levels = [0.05, 0.5, 2, 6, 14, 28]
         ax.contour(x, y, (x**2 + STEEP * y**2) / 2, levels=levels, colors=AXIS, linewidths=0.8)
         for name, path in paths.items():
             ax.plot(*path.T, color=COLOURS[name], lw=1.5)
             ax.plot(*path[-1], "o", color=COLOURS[name], ms=6)
         ax.plot(0, 0, "+", color=INK, ms=9)
-        ax.set(xlim=(-3, 1), ylim=(-1.3, 2.1), xticks=[-3, -2, -1, 0, 1], yticks=[-1, 0, 1])
+        ax.set(xlim=(-3, 1), ylim=(-1.3, 1.9), xticks=[-3, -2, -1, 0, 1], yticks=[-1, 0, 1])
         ax.grid(False)
         ax.set_title("A narrow valley")
         for place, name in enumerate(COLOURS):

@@ -115,6 +115,10 @@ def _apart(wanted: Sequence[float], gap: float) -> list[float]:
         push = np.maximum(missing, 0) / 2
         places[:-1] -= push
         places[1:] += push
+    # Whoever was pushed out of the axes pushes back.
+    room = gap * np.arange(len(places))
+    places = np.maximum.accumulate(np.maximum(places, room))
+    places = np.minimum(places, 1 - room[::-1])
     result = np.empty_like(places)
     result[order] = places
     return [float(place) for place in result]
