@@ -75,9 +75,9 @@ def format_of(param: Tensor, group: Group) -> Format | None:
     """
     wanted = _MOMENTS.get(group["state_dtype"] or "")
     write = _write(param, group)
-    if wanted in (None, "float32") and write in ("direct", ""):
+    if not write and not (wanted and _gains(param, wanted)):
         # A bfloat16 parameter is stepped here as torch does it; everything else is not low.
-        plain = param.dtype == torch.bfloat16 and wanted is None and _reachable(param, group)
+        plain = param.dtype == torch.bfloat16 and _reachable(param, group)
         return _as_torch(group) if plain else None
     _check(param, group, wanted, write)
     kind = _KINDS[param.dtype]
@@ -91,6 +91,11 @@ def format_of(param: Tensor, group: Group) -> Format | None:
     if kind == moments == "float32":
         return None
     return Format(kind=kind, moments=moments, write=write)  # type: ignore[arg-type]
+
+
+def _gains(param: Tensor, wanted: Moments) -> bool:
+    # Moments of float32 are what wider parameters have without asking.
+    return wanted != "float32" or param.dtype in (torch.bfloat16, torch.float16)
 
 
 def _as_torch(group: Group) -> Format:
