@@ -238,8 +238,8 @@ def robbins_monro(
         x: Values, in their order.
         q: Levels (m,).
         theta: Iterates (m,), changed in place.
-        current: Sums of θ over steps 2^j <= k (m,).
-        earlier: Sums of θ over 2^(j-1) <= k < 2^j (m,): together at least the last half.
+        current: Sums of θ less the shift over steps 2^j <= k (m,).
+        earlier: The same over 2^(j-1) <= k < 2^j (m,): together at least the last half.
         state: k, start of ``current``, length of ``earlier``, shift, mean, M2, Σ(k - k̄)(x - x̄).
         g0: Scale of the gain.
     """
@@ -273,7 +273,7 @@ def robbins_monro(
             t = theta[j]
             t -= gain * ((1.0 if value <= t else 0.0) - q[j])
             theta[j] = t
-            current[j] += t
+            current[j] += t - shift
     state[0], state[1], state[2] = k, start, span
     state[3], state[4], state[5], state[6] = shift, mean, m2, trend
 

@@ -58,15 +58,25 @@ class RobbinsMonro(Engine):
         return r if abs(r) > max(_NO_ACCIDENT / np.sqrt(k), _NO_MATTER) else 0.0
 
     def absorb(self, x: Array) -> None:
-        """Take one step a value."""
-        kernels.robbins_monro(
-            x, self.q, self.theta, self.current, self.earlier, self.state, self.gain
-        )
+        """Take one step a value.
+
+        Raises:
+            ValueError: The values are so large that their squares overflow; none is taken in.
+        """
+        theta, current, earlier = self.theta.copy(), self.current.copy(), self.earlier.copy()
+        state = self.state.copy()
+        kernels.robbins_monro(x, self.q, theta, current, earlier, state, self.gain)
+        if not np.isfinite(state[5]):
+            raise ValueError(
+                "x must spread less than 1e154, or its squares overflow: rescale it, or use "
+                "'tdigest' or 'kll'."
+            )
+        self.theta, self.current, self.earlier, self.state = theta, current, earlier, state
 
     def quantiles(self, q: Array) -> Array:
         """Return the averaged iterates, rearranged to be nondecreasing."""
-        k, start, span = self.state[0], self.state[1], self.state[2]
-        return np.sort((self.current + self.earlier) / (k - start + 1.0 + span))
+        k, start, span, shift = self.state[:4]
+        return np.sort(shift + (self.current + self.earlier) / (k - start + 1.0 + span))
 
     def merge(self, other: "RobbinsMonro") -> NoReturn:
         """Refuse: the iterate depends on the order of its data."""

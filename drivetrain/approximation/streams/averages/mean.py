@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
-from drivetrain.approximation.streams import _numba as kernels
+from drivetrain.approximation.streams._numba import BLOCK
+from drivetrain.approximation.streams.averages import _numba as kernels
 from drivetrain.approximation.streams.observations import (
     POLICIES,
     Pending,
@@ -18,8 +19,6 @@ from drivetrain.approximation.streams.observations import (
 )
 from drivetrain.approximation.streams.statistic import Statistic, required
 from drivetrain.core.checks import check_choice, check_integer
-
-_BLOCK = kernels.BLOCK
 
 
 class Mean(Statistic):
@@ -95,7 +94,7 @@ class Mean(Statistic):
         if x.__class__ is float and x - x == 0.0:
             waiting = self._waiting
             waiting.append(x)
-            if len(waiting) == _BLOCK:
+            if len(waiting) == BLOCK:
                 self._settle()
             return self
         if isinstance(x, Iterator):
