@@ -20,8 +20,9 @@ from drivetrain.approximation.search import (
     robbins_monro_limit,
     simulate,
     simulate_minimum,
+    spsa,
 )
-from drivetrain.bench.harness.case import Case, Measure
+from drivetrain.bench.harness.case import Case, Contender, Measure, Race
 
 REPLICAS = 10_000
 SIXTH = 1.0 / 6.0
@@ -36,6 +37,8 @@ def cases() -> Iterator[Case]:
         yield rate.slope(measured)
     yield _slow_gain()
     yield from _cubic()
+    yield _spsa_race("spsa-one", "one SPSA search of 2000 steps in 5-d", 1, 2000)
+    yield _spsa_race("spsa-study", "200 SPSA searches of 200 steps in 5-d, side by side", 200, 200)
     for chain, name in ((random_walk(5), "walk"), (_sticky(), "sticky")):
         yield Measure(
             name=f"td-coverage-{name}",
@@ -175,6 +178,51 @@ def _cube(steps: int, **options: Any) -> Study:
 
 def _cured(options: dict[str, Any]) -> float:
     return float(np.sum(np.abs(_cube(2000, **options).x - 5.0 ** (1.0 / 3.0)) < 0.03))
+
+
+SCALES = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+def _spsa_race(name: str, what: str, count: int, steps: int) -> Race:
+    rng = np.random.default_rng(SEED)
+
+    def noisy(w: Any) -> float:
+        return float(SCALES @ ((w - 1.0) * (w - 1.0))) + 0.1 * rng.standard_normal()
+
+    def noisyopt() -> Contender:
+        from drivetrain.bench.peers.noisyopt import searches
+
+        run = searches(noisy, 5, steps=steps, count=count, a=0.02, c=0.3)
+        return Contender(name="noisyopt", run=run)
+
+    return Race(
+        name=name,
+        what=what,
+        ours=Contender(name="drivetrain", run=partial(_our_searches, noisy, count, steps)),
+        peers=(noisyopt,),
+        equal=_as_good,
+        work=(float(count * steps), "step"),
+        repeats=9,
+    )
+
+
+def _our_searches(f: Callable[[Any], float], count: int, steps: int) -> Any:
+    gain, width = Gain(0.02, 0.602, 0.01 * steps), Gain(0.3, 0.101)
+    if count == 1:
+        one = spsa(f, np.zeros(5), steps=steps, gain=gain, width=width, random_state=SEED)
+        return np.atleast_2d(one.x)
+    return simulate_minimum(
+        lambda w: ((w - 1.0) * (w - 1.0)) @ SCALES, np.zeros(5), steps=steps, replicas=count,
+        method="spsa", gain=gain, width=width, noise_and_seed=(0.1, SEED),
+    ).x  # fmt: skip
+
+
+def _as_good(ours: Any, theirs: Any) -> str:
+    # Directions and noise are drawn otherwise, so only the law of the error can agree.
+    errors = [np.sqrt(np.mean((np.asarray(x) - 1.0) ** 2)) for x in (ours, theirs)]
+    bound = 1.25 if len(ours) > 1 else 4.0
+    assert 1.0 / bound < errors[0] / errors[1] < bound, f"errors {errors[0]:.3g}, {errors[1]:.3g}"
+    return f"root mean square errors {errors[0]:.3g} and {errors[1]:.3g}, other random directions"
 
 
 def _sticky() -> RewardChain:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import SGDRegressor
 
 from drivetrain.approximation import Gain, GainWarning, advise_gain, check_gain, robbins_monro
+from drivetrain.approximation.gains import tabulated
 from drivetrain.approximation.search import simulate
 
 
@@ -222,3 +223,14 @@ def test_textbook_failures() -> None:
     # From n = 400 to 4000 the error falls by sqrt(10) = 3.2 if ab > 1/2, by 1.6 for ab = 0.2.
     assert spread(Gain(0.2), 400) / spread(Gain(0.2), 4000) < 2.0
     assert spread(Gain(1.0), 400) / spread(Gain(1.0), 4000) > 2.7
+
+
+def test_tabulated_gains_are_the_same_numbers_in_any_order() -> None:
+    gain = Gain(0.5, 0.7, 3.0, 1.0)
+    table = tabulated(gain)
+    for k in (1, 2, 256, 257, 900, 3, 1, 10**6):
+        assert table(k) == gain.at(k)
+    function = lambda k: 1 / k  # noqa: E731
+    assert tabulated(function) is function
+    with pytest.raises(ValueError, match="must be >= 1"):
+        tabulated(gain)(0)

@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drivetrain.approximation.gains import Gain, Schedule, as_schedule
+from drivetrain.approximation.gains import Gain, Schedule, as_schedule, tabulated
 from drivetrain.approximation.search.differences import (
     central_gradient,
     central_points,
@@ -66,7 +66,7 @@ class KieferWolfowitz:
         if len(self.root.shape) > 1:
             raise ValueError(f"x0 must be a number or a vector. Got shape {self.root.shape}.")
         self._width = width
-        self._schedule = as_schedule(width)
+        self._schedule = tabulated(width)
         self.gradient: Point = float("nan")
 
     @property

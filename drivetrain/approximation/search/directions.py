@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drivetrain.approximation.gains import Gain, Schedule, as_schedule
+from drivetrain.approximation.gains import Gain, Schedule, tabulated
 from drivetrain.approximation.search.coordinates import gain_config, gain_from_config
 from drivetrain.approximation.search.curvature import Curvature
 from drivetrain.approximation.search.differences import (
@@ -78,7 +78,7 @@ class SPSA:
         if len(self.root.shape) > 1:
             raise ValueError(f"x0 must be a number or a vector. Got shape {self.root.shape}.")
         self._dimension = self.root.shape[0] if self.root.shape else 1
-        self._width, self._schedule = width, as_schedule(width)
+        self._width, self._schedule = width, tabulated(width)
         self._rng = rng
         self._delta: Array | None = None
         self.gradient: Point = float("nan")

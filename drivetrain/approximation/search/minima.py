@@ -77,6 +77,8 @@ def checked_values(values: ArrayLike, n: int) -> Array:
     Raises:
         ValueError: Another number of values.
     """
+    if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == (n,):
+        return values
     array = check_array("values", values, ndim=1)
     if len(array) != n:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Regions that keep a search from running away: projection and Chen's expanding truncations."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,6 +81,6 @@ class Truncation:
 def norm(x: Point) -> float:
     """Return |x| or the Euclidean norm; infinite if a coordinate is."""
     if isinstance(x, np.ndarray):
-        with np.errstate(over="ignore"):
-            return float(np.sqrt(np.sum(x * x)))
+        flat = x.ravel()
+        return math.sqrt(flat.dot(flat))  # overflows to infinity without a word
     return abs(x)

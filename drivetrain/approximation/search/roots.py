@@ -66,6 +66,7 @@ class RobbinsMonro:
         start = check_array("x0", x0, finite=True)
         target = check_array("target", rule.target, finite=True)
         # A number stays a Python float: three times as fast, and what C's pow would see.
+        self._shape = start.shape
         self._x0: Point = float(start) if start.ndim == 0 else start.copy()
         self._target: Point = float(target) if target.ndim == 0 else target
         self._limit = rule.limit * max(1.0, norm(self._x0))
@@ -87,7 +88,7 @@ class RobbinsMonro:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of x; () for a number."""
-        return np.shape(self._x0)
+        return self._shape
 
     @property
     def rule(self) -> Rule:
@@ -118,22 +119,27 @@ class RobbinsMonro:
         return self
 
     def _checked(self, observation: ArrayLike) -> Point | None:
+        y = self._shaped(observation)
+        size = norm(y)
+        if size == size or self._rule.nan_policy == "propagate":
+            return y
+        if self._rule.nan_policy == "omit":
+            return None
+        raise ValueError(f"observation must not be NaN. Got NaN at step {self.k + 1}.")
+
+    def _shaped(self, observation: ArrayLike) -> Point:
+        # What a loop gives millions of times is let through first.
         if isinstance(observation, float) and isinstance(self._x0, float):
-            y: Point = float(observation)
-            nan = y != y
+            return float(observation)
+        if isinstance(observation, np.ndarray) and observation.dtype == np.float64:
+            array = observation
         else:
             array = check_array("observation", observation)
-            if array.shape != self.shape:
-                raise ValueError(
-                    f"observation must have the shape of x, {self.shape}. Got {array.shape}."
-                )
-            y = float(array) if array.ndim == 0 else array
-            nan = bool(np.any(np.isnan(array)))
-        if nan and self._rule.nan_policy != "propagate":
-            if self._rule.nan_policy == "omit":
-                return None
-            raise ValueError(f"observation must not be NaN. Got NaN at step {self.k + 1}.")
-        return y
+        if array.shape != self._shape:
+            raise ValueError(
+                f"observation must have the shape of x, {self._shape}. Got {array.shape}."
+            )
+        return float(array) if array.ndim == 0 else array
 
     def _turned(self, y: Point) -> bool:
         """Watch the first steps; then tell whether the search starts anew, the other way."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drivetrain.approximation.gains import Gain, Schedule, as_schedule, check_gain
+from drivetrain.approximation.gains import Gain, Schedule, as_schedule, check_gain, tabulated
 from drivetrain.approximation.search.averages import Average, as_average
 from drivetrain.approximation.search.regions import Box, Projection, Truncation
 from drivetrain.core.checks import check_array, check_choice, check_real
@@ -74,7 +74,7 @@ class Rule:
     @cached_property
     def schedule(self) -> Schedule:
         """The gain as a function of k."""
-        return as_schedule(self.gain)
+        return tabulated(self.gain)
 
     def check(self) -> None:
         """Warn where the gain breaks the conditions of convergence."""

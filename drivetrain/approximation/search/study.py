@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drivetrain.approximation.gains import Gain, Schedule, as_schedule
+from drivetrain.approximation.gains import Gain, Schedule, tabulated
 from drivetrain.approximation.search.averages import RunningAverage, as_average
 from drivetrain.approximation.search.differences import (
     central_gradient,
@@ -128,7 +128,7 @@ def simulate_minimum(
     check_choice("method", method, ("kw", "spsa"))
     noise, seed = noise_and_seed
     ensemble = _Ensemble(x0, check_integer("replicas", replicas, low=1), steps, make_rule(options))
-    rng, c = numpy_generator(seed), as_schedule(width)
+    rng, c = numpy_generator(seed), tabulated(width)
     scalar = ensemble.x.ndim == 1
 
     def noisy(points: Array) -> Array:
