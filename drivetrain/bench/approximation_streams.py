@@ -54,7 +54,7 @@ def _normal(n: int) -> Array:
 
 
 def _long_stream(x: Array) -> Iterator[Case]:
-    plain = partial(_reading, x)
+    plain = _peer("plain sum", _reading, x)
     ours = Contender(name="drivetrain", run=lambda: _mean_var(Moments().update(x)))
     yield Race(
         name="mean-var-read",
@@ -71,7 +71,7 @@ def _long_stream(x: Array) -> Iterator[Case]:
         name="mean-var-numpy",
         what="mean and variance of 1e8 floats against numpy and scikit-learn",
         ours=ours,
-        peers=(partial(_numpy_var, x), partial(_scaler, x)),
+        peers=(_peer("numpy", _numpy_var, x), _peer("sklearn", _scaler, x)),
         equal=_same_mean_var,
         floor=7.0,
         aim=7.7,
@@ -82,7 +82,7 @@ def _long_stream(x: Array) -> Iterator[Case]:
         name="mean-var-torch",
         what="mean and variance of 1e8 floats against torch",
         ours=ours,
-        peers=(partial(_torch_var, x),),
+        peers=(_peer("torch", _torch_var, x),),
         equal=_same_mean_var,
         floor=12.0,
         aim=18.0,
@@ -95,7 +95,7 @@ def _long_stream(x: Array) -> Iterator[Case]:
         name="four-moments",
         what="four moments and the extremes against mean and variance alone",
         ours=four,
-        peers=(lambda: two,),
+        peers=(_peer("order 2", lambda: two),),
         equal=_same_mean_var,
         floor=0.5,
         aim=0.62,
@@ -240,7 +240,7 @@ def _arrays(x: Array) -> Iterator[Case]:
             name=f"array-{name}",
             what=f"{name} of an array of 1e6 floats against river's updates",
             ours=Contender(name="drivetrain", run=run),
-            peers=(partial(_river, peer, values, settings),),
+            peers=(_peer("river", _river, peer, values, settings),),
             # River corrects the kurtosis for the sample's size: a difference of about 6/n.
             equal=partial(_answers_near, 1e-4 if name == "kurtosis" else 1e-9),
             floor=300.0,
@@ -263,7 +263,7 @@ def _observations(values: list[float]) -> Iterator[Case]:
             name=f"update-{name}",
             what=f"{name} by 1e5 single updates against river's, checks included",
             ours=Contender(name="drivetrain", run=run),
-            peers=(partial(_river, peer, observations, settings),),
+            peers=(_peer("river", _river, peer, observations, settings),),
             equal=partial(_answers_near, 1e-3 if name == "kurtosis" else 1e-9),
             floor=1.0,
         )
@@ -295,3 +295,13 @@ def _seconds(call: Callable[[], Any], repeats: int) -> float:
         call()
         times.append(time.perf_counter() - began)
     return statistics.median(times)
+
+
+def _peer(name: str, build: Callable[..., Contender], *inputs: Any) -> Callable[[], Contender]:
+    """Return the thunk a race wants; its name is shown where the peer is not installed."""
+
+    def thunk() -> Contender:
+        return build(*inputs)
+
+    thunk.__name__ = name
+    return thunk
