@@ -1,7 +1,8 @@
-"""Optimizers from the shell: what training takes in memory."""
+"""Optimizers from the shell: what training takes in memory, states made plain."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -46,6 +47,39 @@ class Memory:
             report = estimate(sizes, layout=name, method=self.method)
             cells = "".join(f"{report.per_parameter[kind]:>8.4g}" for kind in (*KINDS, "total"))
             print(f"{name:<14}{cells}{report.total / 2**30:>14,.3f}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Turn a saved optimizer state of low precision into a plain one: fp32 under torch's keys."""
+
+    source: tyro.conf.Positional[Path]
+    """Folder that drivetrain.optim.saved.save_state wrote."""
+    target: tyro.conf.Positional[Path]
+    """Folder to write; another than the source."""
+
+    def __post_init__(self) -> None:
+        if self.source.resolve() == self.target.resolve():
+            raise ValueError(f"target must be another folder than source. Got {self.target} twice.")
+
+    def run(self) -> None:
+        """Write the plain state; print what went in and what came out."""
+        from drivetrain.optim.saved import load_state, plain_state, save_state
+
+        state = load_state(self.source)
+        plain = plain_state(state)
+        save_state(plain, self.target)
+        print(f"{self.source}: {_weighed(state)}")
+        print(f"{self.target}: {_weighed(plain)}")
+
+
+def _weighed(state_dict: dict[str, Any]) -> str:
+    held: dict[str, int] = {}
+    for own in state_dict["state"].values():
+        for key, value in own.items():
+            held[key] = held.get(key, 0) + getattr(value, "nbytes", 8)
+    listed = ", ".join(f"{key} {size:,}" for key, size in sorted(held.items()))
+    return f"{sum(held.values()):,} bytes ({listed or 'no state'})"
 
 
 def _number(text: str) -> float | None:

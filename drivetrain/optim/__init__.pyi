@@ -13,6 +13,9 @@ from .neighbours import AdamWScheduleFree as AdamWScheduleFree
 from .neighbours import Lion as Lion
 from .neighbours import NAdamW as NAdamW
 from .neighbours import RMSprop as RMSprop
+from .saved import load_state as load_state
+from .saved import plain_state as plain_state
+from .saved import save_state as save_state
 from .schedules import warmup_constant as warmup_constant
 from .schedules import warmup_cosine as warmup_cosine
 from .schedules import warmup_linear as warmup_linear

@@ -82,3 +82,27 @@ def test_damaged_and_empty_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     save_file({"a": np.zeros(0, "f4")}, nothing / "a.safetensors")
     code, _, err = run(capsys, "memory", str(nothing))
     assert code == 2 and "holds no parameter" in err
+
+
+def test_a_state_is_made_plain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    from drivetrain.optim import AdamW
+    from drivetrain.optim.saved import load_state, plain_state, save_state
+
+    weight = torch.nn.Parameter(torch.ones(64, 64))
+    optimizer = AdamW([weight], state_dtype="8bit")
+    weight.grad = torch.ones(64, 64)
+    optimizer.step()
+    low, plain = str(tmp_path / "low"), str(tmp_path / "plain")
+    save_state(optimizer.state_dict(), low)
+    code, out, err = run(capsys, "convert", low, plain)
+    assert (code, err) == (0, "")
+    # Codes and scales of two moments and a step; then two float32 moments and the step.
+    assert f"{2 * (4096 + 64) + 4:,} bytes" in out and f"{2 * 4 * 4096 + 4:,} bytes" in out
+    expected = plain_state(optimizer.state_dict())["state"][0]
+    assert all(torch.equal(load_state(plain)["state"][0][key], expected[key]) for key in expected)
+    code, _, err = run(capsys, "convert", low, low)
+    assert code == 2 and "another folder" in err
+    code, _, err = run(capsys, "convert", str(tmp_path / "nowhere"), plain)
+    assert code == 2 and "No checkpoint" in err

@@ -122,6 +122,22 @@ class Neighbour(Optimizer, ABC):
             for word, default in self.defaults.items():
                 group.setdefault(word, default)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state, torch's or ours; counters keep the precision they were saved in.
+
+        Raises:
+            ValueError: Groups of another number or size than the optimizer's.
+        """
+        super().load_state_dict(state_dict)
+        saved = [index for group in state_dict["param_groups"] for index in group["params"]]
+        params = [param for group in self.param_groups for param in group["params"]]
+        for index, param in zip(saved, params):
+            for key, value in state_dict["state"].get(index, {}).items():
+                # torch casts all but the step to the parameter's dtype: a product of momenta
+                # would be rounded to bfloat16.
+                if isinstance(value, Tensor) and not value.ndim and param.ndim:
+                    self.state[param][key] = value.detach().cpu().clone()
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """Do one step.
 
