@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch.optim.optimizer import Optimizer, ParamsT
 from drivetrain.core.backend import choose
 from drivetrain.core.checks import check_real
 from drivetrain.core.errors import unknown
-from drivetrain.optim.gather import is_dense
+from drivetrain.optim.gather import check_apart, is_dense
 from drivetrain.optim.neighbours.plan import Cases, Group, Kernels, Member, Plan, State, Words, Work
 
 Scalar = float | Tensor
@@ -146,7 +146,8 @@ class Neighbour(Optimizer, ABC):
 
         Raises:
             RuntimeError: A sparse gradient.
-            ValueError: A gradient of another dtype, device or shape than its parameter's.
+            ValueError: A gradient of another dtype, device or shape than its parameter's;
+                parameters that share memory.
         """
         loss = None
         if closure is not None:
@@ -174,6 +175,8 @@ class Neighbour(Optimizer, ABC):
 
     def _step_anew(self) -> None:
         found = [list(self._members(i, group)) for i, group in enumerate(self.param_groups)]
+        placed = (_Placed(m.param, i) for i, members in enumerate(found) for m in members)
+        check_apart([own for own in placed if is_dense(own.param)])  # type: ignore[misc]
         works: list[Work] = []
         left: list[tuple[Group, Member, Any]] = []
         cases: dict[int, Cases] = {}
@@ -249,6 +252,11 @@ def single(name: str, value: Any) -> Any:
             raise ValueError(f"{name} must have one element. Got shape {tuple(value.shape)}.")
         return value.detach().cpu().reshape(())
     return value
+
+
+class _Placed(NamedTuple):
+    param: Tensor
+    group: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -347,3 +347,14 @@ def test_a_plan_is_dropped_when_anything_changes(kind) -> None:
     for a, b in zip(*found, strict=True):
         # 13 steps of a few roundings of numbers of order 5.
         torch.testing.assert_close(a, b, rtol=0, atol=13 * 4 * 5 * 2.0**-23)
+
+
+@every
+def test_overlapping_parameters_are_refused(kind) -> None:
+    memory = torch.zeros(10)
+    p, q = nn.Parameter(memory[:6]), nn.Parameter(memory[4:])
+    p.grad, q.grad = torch.ones(6), torch.ones(6)
+    optimizer = make(kind, [{"params": [p]}, {"params": [q]}])
+    with pytest.raises(ValueError, match=r"param_groups\[0\] and param_groups\[1\] share memory"):
+        optimizer.step()
+    assert not memory.any()
