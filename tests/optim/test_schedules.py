@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
+from drivetrain.optim import AdamW, reference
 from drivetrain.optim.schedules import (
     Multiplier,
     warmup_constant,
@@ -89,6 +90,22 @@ def test_initial_lr_is_set_for_decay_schedule(schedule) -> None:
     schedule(opt, total_steps=10, warmup_steps=5)
     assert opt.param_groups[0]["initial_lr"] == 0.5
     assert opt.param_groups[0]["lr"] == pytest.approx(0.1)
+
+
+def test_decay_by_schedule_follows_eta() -> None:
+    # The paper's decay: θ ← θ − η_t(α·u + λθ), with η_t from the schedule and α the first lr.
+    p = torch.nn.Parameter(torch.tensor([2.0, -1.0], dtype=torch.float64))
+    opt = AdamW([p], lr=0.1, weight_decay=0.1, decay="schedule")
+    schedule = warmup_linear(opt, total_steps=4)
+    θ, state = p.detach().clone(), reference.State(0, 0 * p.detach(), 0 * p.detach())
+    for η, g in zip((1.0, 0.75, 0.5), ((0.5, 0.01), (-0.2, 0.02), (0.1, 0.03))):
+        p.grad = torch.tensor(g, dtype=torch.float64)
+        opt.step()
+        schedule.step()
+        θ, state = reference.adamw_step(
+            θ, p.grad, state, lr=0.1 * η, weight_decay=0.1, decay="schedule", initial_lr=0.1
+        )
+    torch.testing.assert_close(p.detach(), θ, rtol=1e-14, atol=1e-14)
 
 
 def test_every_group_keeps_its_own_rate() -> None:
