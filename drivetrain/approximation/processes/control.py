@@ -10,6 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
 from drivetrain.approximation.processes.chains import DecisionProcess, cumulative
 from drivetrain.approximation.processes.schedules import gains_from, schedule_config, schedule_of
+from drivetrain.approximation.search.saving import (
+    Resumable,
+    expect_kind,
+    generator_from,
+    generator_state,
+)
 from drivetrain.core.checks import check_array, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 
@@ -18,7 +24,7 @@ GAIN = Gain(1.0, 0.7)
 _CHUNK = 1 << 16  # steps whose uniforms are drawn at a time: 2 MB
 
 
-class QLearning:
+class QLearning(Resumable):
     r"""Q-learning of a table, off-policy, exploring by ε-greedy choices.
 
     $$q(s,a) \gets q(s,a) - \alpha \, (q(s,a) - [r + \gamma \max_{a'} q(s',a')])$$
@@ -139,26 +145,23 @@ class QLearning:
             "epsilon": self.epsilon,
             "gain": schedule_config(self._schedule),
             "state": self.state,
-            "generator": self._rng.bit_generator.state,
+            "generator": generator_state(self._rng),
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], *, gain: Schedule | None = None) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the learner that ``state_dict`` described; it goes on bit for bit.
 
         Raises:
             ValueError: The gain was a function and is not given again.
         """
-        if state.get("kind") != "QLearning":
-            raise ValueError(f"Not a QLearning state. Got kind {state.get('kind')!r}.")
-        bits = getattr(np.random, state["generator"]["bit_generator"])()
-        bits.state = state["generator"]
+        expect_kind(state, "QLearning")
         learner = cls(
             np.asarray(state["q"], dtype=np.float64),
             gamma=state["gamma"],
-            gain=schedule_of(state["gain"], gain),
+            gain=schedule_of(state["gain"], functions.get("gain")),
             epsilon=state["epsilon"],
-            random_state=np.random.Generator(bits),
+            random_state=generator_from(state["generator"]),
         )
         learner.visits = np.array(state["visits"], dtype=np.int64)
         learner.state = state["state"]

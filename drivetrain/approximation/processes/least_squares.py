@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.processes.chains import Transitions
 from drivetrain.approximation.processes.temporal import check_transitions
+from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.checks import check_array, check_real
 
 Array = NDArray[np.float64]
 
 
-class LSTD:
+class LSTD(Resumable):
     r"""Least-squares temporal differences: sums now, the weights whenever they are wanted.
 
     $$A = \sum \varphi (\varphi - \gamma \varphi')^\top, \qquad b = \sum \varphi r, \qquad
@@ -102,10 +103,9 @@ class LSTD:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the sums that ``state_dict`` described."""
-        if state.get("kind") != "LSTD":
-            raise ValueError(f"Not an LSTD state. Got kind {state.get('kind')!r}.")
+        expect_kind(state, "LSTD")
         sums = cls(state["features"], gamma=state["gamma"], ridge=state["ridge"])
         sums.A = np.array(state["A"], dtype=np.float64)
         sums.b = np.array(state["b"], dtype=np.float64)

@@ -13,6 +13,7 @@ from drivetrain.approximation.inference.intervals import BatchMeans, RandomScali
 from drivetrain.approximation.processes.chains import RewardChain, Transitions
 from drivetrain.approximation.processes.schedules import gains_from, schedule_config, schedule_of
 from drivetrain.approximation.search.averages import Average, as_average
+from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
 from drivetrain.core.seeds import RandomState
 
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 GAIN = Gain(2.0, 0.7, 2.0)
 
 
-class TD0:
+class TD0(Resumable):
     r"""Temporal-difference learning of state values, a Robbins-Monro search.
 
     $$v(s) \gets v(s) - \alpha \, (v(s) - [r + \gamma v(s')])$$
@@ -114,18 +115,17 @@ class TD0:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], *, gain: Schedule | None = None) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the learner that ``state_dict`` described; it goes on bit for bit.
 
         Raises:
             ValueError: The gain was a function and is not given again.
         """
-        if state.get("kind") != "TD0":
-            raise ValueError(f"Not a TD0 state. Got kind {state.get('kind')!r}.")
+        expect_kind(state, "TD0")
         learner = cls(
             np.asarray(state["values"], dtype=np.float64),
             gamma=state["gamma"],
-            gain=schedule_of(state["gain"], gain),
+            gain=schedule_of(state["gain"], functions.get("gain")),
             by_visits=state["by_visits"],
         )
         learner.visits = np.array(state["visits"], dtype=np.int64)

@@ -1,6 +1,6 @@
 """Kiefer and Wolfowitz: the minimum of a function whose values alone are seen, through noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -17,12 +17,13 @@ from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.approximation.search.results import SearchResult
 from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.approximation.search.rules import Options
+from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.seeds import RandomState
 
 WIDTH = Gain(1.0, 1.0 / 6.0)
 
 
-class KieferWolfowitz:
+class KieferWolfowitz(Resumable):
     r"""The search for a minimum by two-sided differences in each coordinate.
 
     $$w_{k+1,i} = w_{k,i} - a_k \frac{y(w_k + c_k e_i) - y(w_k - c_k e_i)}{2 c_k}$$
@@ -117,7 +118,7 @@ class KieferWolfowitz:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], **functions: Any) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the search that ``state_dict`` described; it goes on bit for bit.
 
         Args:
@@ -127,8 +128,7 @@ class KieferWolfowitz:
         Raises:
             ValueError: A function is missing, or it is another object's state.
         """
-        if state.get("kind") != "KieferWolfowitz":
-            raise ValueError(f"Not a KieferWolfowitz state. Got kind {state.get('kind')!r}.")
+        expect_kind(state, "KieferWolfowitz")
         search = cls.__new__(cls)
         width = gain_from_config(state["width"], functions.pop("width", None))
         search.root = RobbinsMonro.from_state(state["root"], **functions)

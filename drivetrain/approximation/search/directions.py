@@ -1,6 +1,6 @@
 """Spall's simultaneous perturbation: a minimum from two values a step, whatever the dimension."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -20,12 +20,18 @@ from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.approximation.search.results import SearchResult
 from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.approximation.search.rules import Options
+from drivetrain.approximation.search.saving import (
+    Resumable,
+    expect_kind,
+    generator_from,
+    generator_state,
+)
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 WIDTH = Gain(1.0, 0.101)
 
 
-class SPSA:
+class SPSA(Resumable):
     r"""The search for a minimum along random directions Δ of independent ±1.
 
     $$\hat g_{k,i} = \frac{y(w_k + c_k Δ_k) - y(w_k - c_k Δ_k)}{2 c_k Δ_{k,i}}, \qquad
@@ -146,12 +152,12 @@ class SPSA:
             "width": gain_config(self._width),
             "root": self.root.state_dict(),
             "delta": self._delta,
-            "generator": self._rng.bit_generator.state,
+            "generator": generator_state(self._rng),
             "curvature": None if self.curvature is None else self.curvature.state_dict(),
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], **functions: Any) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the search that ``state_dict`` described; it goes on bit for bit.
 
         Args:
@@ -161,14 +167,11 @@ class SPSA:
         Raises:
             ValueError: A function is missing, or it is another object's state.
         """
-        if state.get("kind") != "SPSA":
-            raise ValueError(f"Not an SPSA state. Got kind {state.get('kind')!r}.")
+        expect_kind(state, "SPSA")
         search = cls.__new__(cls)
         width = gain_from_config(state["width"], functions.pop("width", None))
         search.root = RobbinsMonro.from_state(state["root"], **functions)
-        bits = getattr(np.random, state["generator"]["bit_generator"])()
-        bits.state = state["generator"]
-        search._begin(width, np.random.Generator(bits))
+        search._begin(width, generator_from(state["generator"]))
         search._delta = None if state["delta"] is None else np.array(state["delta"])
         curvature = state["curvature"]
         search.curvature = None if curvature is None else Curvature.from_state(curvature)

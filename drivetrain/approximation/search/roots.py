@@ -1,7 +1,7 @@
 """Robbins and Monro: the root of a function that is only seen through noise."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeAlias, Unpack
 
 import numpy as np
@@ -13,13 +13,14 @@ from drivetrain.approximation.search.monotone import Direction
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
 from drivetrain.approximation.search.rules import Options, Rule, make_rule, rule_from_config
+from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.checks import check_array, check_integer
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 Noise: TypeAlias = float | Callable[[np.random.Generator, Any], Any] | None
 
 
-class RobbinsMonro:
+class RobbinsMonro(Resumable):
     r"""The search for the root of g(w) = c, one observation at a time.
 
     $$w_{k+1} = w_k - a_k (\tilde g(w_k, \eta_k) - c), \qquad k = 1, 2, \dots$$
@@ -246,7 +247,7 @@ class RobbinsMonro:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], **functions: Any) -> Self:
+    def from_state(cls, state: Mapping[str, Any], **functions: Any) -> Self:
         """Return the search that ``state_dict`` described; it goes on bit for bit.
 
         Args:
@@ -256,8 +257,7 @@ class RobbinsMonro:
         Raises:
             ValueError: A function is missing, or it is another object's state.
         """
-        if state.get("kind") != "RobbinsMonro":
-            raise ValueError(f"Not a RobbinsMonro state. Got kind {state.get('kind')!r}.")
+        expect_kind(state, "RobbinsMonro")
         search = cls.__new__(cls)
         search._begin(state["x0"], rule_from_config(state["rule"], functions), state["steps"])
         search.x = _point(state["x"])
@@ -274,7 +274,7 @@ def _point(array: Array) -> Point:
     return float(array) if np.ndim(array) == 0 else np.array(array, dtype=np.float64)
 
 
-def _direction(state: dict[str, Any]) -> Direction | None:
+def _direction(state: Mapping[str, Any]) -> Direction | None:
     if state["points"] is None:
         return None
     direction = Direction()

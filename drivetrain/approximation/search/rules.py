@@ -1,5 +1,6 @@
 """The rule of a search: everything but the point and the observations."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -60,7 +61,7 @@ class Rule:
         as_average(self.average)
         as_schedule(self.gain)
         check_array("target", self.target, finite=True)
-        check_real("limit", self.limit, low=0.0, open_low=True)
+        check_real("limit", self.limit, low=0.0, open_low=True, high=math.inf, open_high=True)
         check_choice("nan_policy", self.nan_policy, ("raise", "omit", "propagate"))
         if self.sign not in (1, -1, "auto"):
             raise ValueError(f"sign must be 1, -1 or 'auto'. Got {self.sign!r}.")
@@ -81,13 +82,13 @@ class Rule:
         check_gain(self.gain)
 
     def to_config(self) -> dict[str, Any]:
-        """Return what JSON holds; functions are left out and must be given again."""
+        """Return arrays and what JSON holds; functions are left out and must be given again."""
         average = as_average(self.average)
         config: dict[str, Any] = {
             "sign": self.sign,
             "limit": self.limit,
             "nan_policy": self.nan_policy,
-            "target": np.asarray(self.target, dtype=np.float64).tolist(),
+            "target": np.asarray(self.target, dtype=np.float64),
             "average": {f.name: getattr(average, f.name) for f in fields(average)},
         }
         if not callable(self.gain) or isinstance(self.gain, Gain):
@@ -95,7 +96,10 @@ class Rule:
             config["gain"] = [gain.a, gain.alpha, gain.A, gain.log_power]
         if isinstance(self.project, Box):
             box = self.project
-            config["project"] = [np.asarray(b, dtype=float).tolist() for b in (box.low, box.high)]
+            bounds = {"low": box.low, "high": box.high}
+            config["project"] = {
+                name: np.asarray(bound, dtype=np.float64) for name, bound in bounds.items()
+            }
         if self.truncate is not None:
             config["truncate"] = [self.truncate.radius, self.truncate.growth]
         config["functions"] = sorted({"gain", "project"} & set(_functions(self)))
@@ -140,7 +144,7 @@ def rule_from_config(config: Mapping[str, Any], functions: Mapping[str, Any]) ->
     if "gain" in config:
         options["gain"] = Gain(*config["gain"])
     if "project" in config:
-        options["project"] = Box(*(np.asarray(b) for b in config["project"]))
+        options["project"] = Box(**config["project"])
     if "truncate" in config:
         options["truncate"] = Truncation(*config["truncate"])
     return Rule(**{**options, **functions})
