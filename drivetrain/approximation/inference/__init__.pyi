@@ -8,8 +8,9 @@ from .intervals import BatchMeans as BatchMeans
 from .intervals import PlugIn as PlugIn
 from .intervals import RandomScaling as RandomScaling
 from .intervals import path_estimate as path_estimate
-from .intervals import shard_estimate as shard_estimate
 from .recipe import Recipe as Recipe
 from .regressor import SGDRegressor as SGDRegressor
+from .shards import merge_shards as merge_shards
+from .shards import shard_estimate as shard_estimate
 from .summary import Summary as Summary
 from .summary import SummaryRow as SummaryRow

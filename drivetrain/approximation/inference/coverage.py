@@ -189,7 +189,7 @@ def _linear() -> Problem:
 
 def _logistic() -> Problem:
     """Logistic regression, x ~ N(0, I_2): S = H = E[p(1-p)xxᵀ], by quadrature along θ*."""
-    truth = np.array([1.0, -0.5])
+    truth = np.array([0.5, -0.5])
 
     def draw(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
         X = rng.standard_normal((n, 2))
@@ -202,7 +202,7 @@ def _logistic() -> Problem:
     direction = truth / length
     inverse = np.eye(2) / across
     inverse += np.outer(direction, direction) * (1.0 / along - 1.0 / across)
-    recipe = Recipe(loss="logistic", gain=Gain(a=2.0, alpha=0.505))
+    recipe = Recipe(loss="logistic", gain=Gain(a=1.5, alpha=0.505))
     return Problem(truth, np.diagonal(inverse).copy(), _streams(draw, recipe))
 
 
@@ -259,12 +259,12 @@ def _spsa() -> Problem:
 
 
 def _td0() -> Problem:
-    """TD(0) on a walk over five states with a jump home: Markov noise, tabular.
+    """TD(0) on a walk round three states with a jump home: Markov noise, tabular.
 
     At v* the temporal difference has mean 0 given the state, so noise is a martingale difference
     and the plug-in is right: A = D(I - γP), not symmetric, S = diag(d_s·Var(δ|s)).
     """
-    size, discount, gain = 5, 0.7, Gain(a=4.0, alpha=0.505, A=20.0)
+    size, discount, gain = 3, 0.5, Gain(a=2.0, alpha=0.505, A=20.0)
     P = np.zeros((size, size))
     for s in range(size):
         P[s, (s + 1) % size] += 0.5

@@ -5,9 +5,9 @@ from numpy.typing import ArrayLike
 from drivetrain.approximation.inference.batches import BatchMeans
 from drivetrain.approximation.inference.estimate import Estimate, Interval
 from drivetrain.approximation.inference.paths import as_point
-from drivetrain.approximation.inference.pivots import StudentPivot
 from drivetrain.approximation.inference.plug_in import PlugIn
 from drivetrain.approximation.inference.scaling import RandomScaling
+from drivetrain.approximation.inference.shards import shard_estimate
 from drivetrain.core.checks import check_array, check_choice
 
 __all__ = [
@@ -19,32 +19,6 @@ __all__ = [
     "path_estimate",
     "shard_estimate",
 ]
-
-
-def shard_estimate(averages: ArrayLike) -> Estimate:
-    """Return the average of K independent shards of equal size, with Student's t on K - 1.
-
-    Args:
-        averages: One β̄ a shard, (K, p), K >= 2.
-
-    Raises:
-        ValueError: Fewer than two shards, or not finite.
-
-    Example:
-        >>> shard_estimate([[1.0], [2.0], [3.0]]).value
-        array([2.])
-
-    References:
-        Zhu, Lou, Wei and Wu, High confidence level inference is almost free using parallel
-        stochastic optimization (2024), section 3.
-    """
-    rows = check_array("averages", averages, ndim=2, finite=True)
-    count = len(rows)
-    if count < 2:
-        raise ValueError(f"averages must have at least two shards. Got {count}.")
-    mean = rows.mean(axis=0)
-    covariance = (rows - mean).T @ (rows - mean) / (count - 1) / count
-    return Estimate(mean, covariance, StudentPivot(count - 1), "shards", count)
 
 
 def path_estimate(

@@ -12,6 +12,7 @@ from drivetrain.approximation.inference import (
     RandomScaling,
     Recipe,
     SGDDivergenceError,
+    merge_shards,
     reference,
 )
 
@@ -233,6 +234,30 @@ def test_collinear_columns_have_random_scaling_but_no_plug_in():
     assert np.isfinite(scaled.interval().array()).all()
     with pytest.raises(ValueError, match="collinear"):
         AveragedSGD(3, recipe("squared", "plug_in")).update(twice, y).estimate()
+
+
+@pytest.mark.parametrize("inference", ["rs", "plug_in"])
+def test_shards_merge_into_the_average_of_averages(inference):
+    X, y = samples("squared", 8000, 3)
+    chosen = recipe("squared", inference, burn_in=100)
+    cuts = (1000, 3000, 5000)
+    pairs = zip(np.split(X, cuts), np.split(y, cuts))
+    shards = [AveragedSGD(3, chosen).update(*pair) for pair in pairs]
+    merged = merge_shards(shards)
+    sizes = np.array([900, 1900, 1900, 2900])
+    expected = sizes / sizes.sum() @ np.array([shard.average for shard in shards])
+    np.testing.assert_allclose(merged.value, expected, rtol=1e-14)
+    assert merged.n == sizes.sum()
+    assert merged.interval(0.999).contains([-1.0, 0.0, 1.0, 0.0]).all()
+    again = merge_shards(shards[::-1])
+    np.testing.assert_allclose(again.covariance, merged.covariance, rtol=1e-12)
+    if inference == "plug_in":
+        # Unit noise and columns: the ideal is 1/N on the diagonal; H and S know it to ~5 %.
+        np.testing.assert_allclose(np.diag(merged.covariance) * merged.n, 1.0, atol=0.2)
+    with pytest.raises(ValueError, match="two or more shards"):
+        merge_shards(shards[:1])
+    with pytest.raises(ValueError, match="two or more shards"):
+        merge_shards([shards[0], AveragedSGD(2, chosen)])
 
 
 def test_nothing_and_one_sample():

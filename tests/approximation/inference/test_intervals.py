@@ -231,6 +231,11 @@ def test_shards_are_averaged_with_students_t():
     assert found.pivot.freedom == 4
     with pytest.raises(ValueError, match="at least two"):
         shard_estimate(rows[:1])
+    # A shard of twice the size counts like its two halves when they agree.
+    halves = shard_estimate(rows[[0, 1, 1]])
+    assert np.array_equal(shard_estimate(rows[:2], [1.0, 2.0]).value, halves.value)
+    with pytest.raises(ValueError, match="sizes must be 5 numbers > 0"):
+        shard_estimate(rows, [1.0, 2.0, 3.0, 4.0, 0.0])
 
 
 def test_path_estimate_is_the_accumulators():
