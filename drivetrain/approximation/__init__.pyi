@@ -68,10 +68,17 @@ from .processes import td0 as td0
 from .processes import Transitions as Transitions
 
 # inference
+from .inference import AveragedSGD as AveragedSGD
 from .inference import BatchMeans as BatchMeans
 from .inference import Estimate as Estimate
 from .inference import Interval as Interval
+from .inference import merge_shards as merge_shards
+from .inference import path_estimate as path_estimate
 from .inference import PlugIn as PlugIn
 from .inference import RandomScaling as RandomScaling
-from .inference import path_estimate as path_estimate
+from .inference import Recipe as Recipe
+from .inference import SGDClassifier as SGDClassifier
+from .inference import SGDDivergenceError as SGDDivergenceError
+from .inference import SGDRegressor as SGDRegressor
 from .inference import shard_estimate as shard_estimate
+from .inference import Summary as Summary

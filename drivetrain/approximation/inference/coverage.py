@@ -264,49 +264,55 @@ def _td0() -> Problem:
     At v* the temporal difference has mean 0 given the state, so noise is a martingale difference
     and the plug-in is right: A = D(I - γP), not symmetric, S = diag(d_s·Var(δ|s)).
     """
-    size, discount, gain = 3, 0.5, Gain(a=2.0, alpha=0.505, A=20.0)
-    P = np.zeros((size, size))
-    for s in range(size):
-        P[s, (s + 1) % size] += 0.5
-        P[s, (s - 1) % size] += 0.3
-        P[s, 0] += 0.2
+    size, discount = 3, 0.5
+    P = 0.5 * np.roll(np.eye(size), 1, axis=1) + 0.3 * np.roll(np.eye(size), -1, axis=1)
+    P[:, 0] += 0.2
     reward = np.linspace(-1.0, 1.0, size)  # of leaving a state; unit noise on top
-    truth = np.linalg.solve(np.eye(size) - discount * P, reward)
+    truth = np.asarray(np.linalg.solve(np.eye(size) - discount * P, reward))
     values, vectors = np.linalg.eig(P.T)
     stationary = np.real(vectors[:, np.argmax(np.real(values))])
     stationary /= stationary.sum()
-    ladder = np.cumsum(P, axis=1)
-
-    def simulate(rng: np.random.Generator, n: int, runs: int) -> tuple[Array, list[PlugIn]]:
-        every, state = np.arange(runs), np.zeros(runs, dtype=np.intp)
-        v, mean = np.zeros((runs, size)), np.zeros((runs, size))
-        steps = n + _burn_in(n)
-        path, rates = np.empty((steps, runs, size)), gain.array(steps)
-        slopes, outer = np.zeros((runs, size, size)), np.zeros((runs, size, size))
-        for k in range(steps):
-            follow = np.sum(rng.random(runs)[:, None] > ladder[state], axis=1)
-            r = reward[state] + rng.standard_normal(runs)
-            if k == steps - n:
-                mean, slopes, outer = v.copy(), 0.0 * slopes, 0.0 * outer
-            average = mean[every, state] - r - discount * mean[every, follow]
-            outer[every, state, state] += average**2
-            slopes[every, state, state] += 1.0
-            slopes[every, state, follow] -= discount
-            v[every, state] -= rates[k] * (v[every, state] - r - discount * v[every, follow])
-            path[k] = v
-            mean += (v - mean) / ((k if k < steps - n else k - (steps - n)) + 1.0)
-            state = follow
-        moments = [PlugIn.from_sums(slopes[i], outer[i], n) for i in range(runs)]
-        return path[steps - n :], moments
-
     slope = stationary[:, None] * (np.eye(size) - discount * P)
     later = P @ truth**2 - (P @ truth) ** 2
     noise = stationary * (1.0 + discount**2 * later)
     inverse = np.linalg.inv(slope)
-    variance = np.diagonal(inverse @ np.diag(noise) @ inverse.T)
-    return Problem(
-        np.asarray(truth, dtype=np.float64), variance.copy(), _paths(simulate, np.zeros(size))
-    )
+    variance = np.asarray(np.diagonal(inverse @ np.diag(noise) @ inverse.T).copy())
+    return Problem(truth, variance, _paths(_td0_paths(P, reward, discount), np.zeros(size)))
+
+
+def _td0_paths(
+    P: Array, reward: Array, discount: float
+) -> Callable[[np.random.Generator, int, int], tuple[Array, list[PlugIn]]]:
+    """Return the simulation of TD(0) on the chain P with these mean rewards."""
+    size, gain = len(P), Gain(a=2.0, alpha=0.505, A=20.0)
+    ladder = np.cumsum(P, axis=1)
+
+    def simulate(rng: np.random.Generator, n: int, runs: int) -> tuple[Array, list[PlugIn]]:
+        burn_in = _burn_in(n)
+        every, state = np.arange(runs), np.zeros(runs, dtype=np.intp)
+        v, mean = np.zeros((runs, size)), np.zeros((runs, size))
+        path, rates = np.empty((n + burn_in, runs, size)), gain.array(n + burn_in)
+        slopes, outer = np.zeros((runs, size, size)), np.zeros((runs, size, size))
+        for k in range(n + burn_in):
+            if k == burn_in:
+                mean = v.copy()
+            # The last rung may be an ulp short of 1.
+            follow = np.minimum(np.sum(rng.random(runs)[:, None] > ladder[state], axis=1), size - 1)
+            r = reward[state] + rng.standard_normal(runs)
+            if k >= burn_in:
+                miss = mean[every, state] - r - discount * mean[every, follow]
+                outer[every, state, state] += miss**2
+                slopes[every, state, state] += 1.0
+                slopes[every, state, follow] -= discount
+            v[every, state] -= rates[k] * (v[every, state] - r - discount * v[every, follow])
+            path[k] = v
+            if k >= burn_in:
+                mean += (v - mean) / (k - burn_in + 1.0)
+            state = follow
+        moments = [PlugIn.from_sums(slopes[i], outer[i], n) for i in range(runs)]
+        return path[burn_in:], moments
+
+    return simulate
 
 
 _PROBLEMS = {
