@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
-from drivetrain.approximation.inference.estimate import Estimate, Interval
-from drivetrain.approximation.inference.intervals import BatchMeans, RandomScaling
 from drivetrain.approximation.processes.chains import RewardChain, Transitions
 from drivetrain.approximation.processes.schedules import gains_from, schedule_config, schedule_of
 from drivetrain.approximation.search.averages import Average, as_average
 from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
 from drivetrain.core.seeds import RandomState
+
+if TYPE_CHECKING:
+    from drivetrain.approximation.inference.estimate import Estimate, Interval
 
 Array = NDArray[np.float64]
 GAIN = Gain(2.0, 0.7, 2.0)
@@ -168,7 +169,7 @@ class Prediction:
     features: Array
     gamma: float
 
-    def estimate(self, method: str = "plug_in", *, n_batches: int = 8) -> Estimate:
+    def estimate(self, method: str = "plug_in", *, n_batches: int = 8) -> "Estimate":
         r"""Return the averaged weights with their uncertainty under Markov noise.
 
         ``"plug_in"`` is $A^{-1} \hat\Sigma A^{-\top} / n$ with A from all transitions and
@@ -184,6 +185,9 @@ class Prediction:
         Raises:
             ValueError: No average was wanted.
         """
+        # Inference brings scipy, which takes longer to import than most learners to run.
+        from drivetrain.approximation.inference.intervals import BatchMeans, RandomScaling
+
         check_choice("method", method, ("plug_in", "batch_means", "random_scaling"))
         if not self.averaged:
             raise ValueError("Intervals are for averages: pass average='tail' or 'polyak'.")
@@ -194,11 +198,14 @@ class Prediction:
             return BatchMeans(path[0], n_batches=n_batches).update(path[1:]).estimate()
         return self._plug_in(n_batches)
 
-    def ci(self, level: float = 0.95, method: str = "plug_in", *, n_batches: int = 8) -> Interval:
+    def ci(self, level: float = 0.95, method: str = "plug_in", *, n_batches: int = 8) -> "Interval":
         """Return a confidence interval for each weight: see ``estimate``."""
         return self.estimate(method, n_batches=n_batches).interval(level)
 
-    def _plug_in(self, n_batches: int) -> Estimate:
+    def _plug_in(self, n_batches: int) -> "Estimate":
+        from drivetrain.approximation.inference.estimate import Estimate
+        from drivetrain.approximation.inference.intervals import BatchMeans
+
         t, n = self.transitions, self.steps
         here = self.features[t.states]
         there = np.where(t.done[:, None], 0.0, self.features[t.next_states])

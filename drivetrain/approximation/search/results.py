@@ -1,17 +1,17 @@
 """What a search returns: the answer, its path and its uncertainty."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drivetrain.approximation.inference.estimate import Estimate, Interval
-from drivetrain.approximation.inference.intervals import path_estimate
-from drivetrain.approximation.inference.pivots import NormalPivot
-from drivetrain.approximation.inference.plug_in import sandwich
 from drivetrain.approximation.search.averages import Kind
 from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.core.checks import check_array, check_choice
+
+if TYPE_CHECKING:
+    from drivetrain.approximation.inference.estimate import Estimate, Interval
 
 
 class Trace:
@@ -65,7 +65,7 @@ class SearchResult:
         *,
         hessian: ArrayLike | None = None,
         exponent: float | None = None,
-    ) -> Estimate:
+    ) -> "Estimate":
         r"""Return the averaged iterates with their uncertainty.
 
         ``"plug_in"`` is $H^{-1} \hat S H^{-T} / n$ with $\hat S$ the mean outer product of the
@@ -81,6 +81,9 @@ class SearchResult:
         Raises:
             ValueError: There is no plain average, or no path.
         """
+        # Inference brings scipy, which takes longer to import than most searches to run.
+        from drivetrain.approximation.inference.intervals import path_estimate
+
         check_choice("method", method, ("random_scaling", "batch_means", "plug_in"))
         path, observations = self._averaged_path()
         if method != "plug_in":
@@ -94,7 +97,7 @@ class SearchResult:
         *,
         hessian: ArrayLike | None = None,
         exponent: float | None = None,
-    ) -> Interval:
+    ) -> "Interval":
         """Return a confidence interval for each coordinate of the root: see ``estimate``."""
         return self.estimate(method, hessian=hessian, exponent=exponent).interval(level)
 
@@ -111,7 +114,11 @@ class SearchResult:
         return path, observations
 
 
-def _plug_in(path: Array, observations: Array, hessian: ArrayLike | None) -> Estimate:
+def _plug_in(path: Array, observations: Array, hessian: ArrayLike | None) -> "Estimate":
+    from drivetrain.approximation.inference.estimate import Estimate
+    from drivetrain.approximation.inference.pivots import NormalPivot
+    from drivetrain.approximation.inference.plug_in import sandwich
+
     n, p = observations.shape
     if n < p + 2:
         raise ValueError(f"The plug-in needs at least p + 2 = {p + 2} averaged steps. Got {n}.")
