@@ -29,7 +29,7 @@ def cases() -> Iterator[Case]:
     yield from _long_stream(_normal(SIZE))
     yield _offset_error()
     yield _merge_error()
-    yield from _arrays(_normal(10**6))
+    yield from _arrays(_normal(4 * 10**6))
     yield from _observations(_normal(10**5).tolist())
 
 
@@ -238,7 +238,7 @@ def _arrays(x: Array) -> Iterator[Case]:
     for name, peer, run, settings in rows:
         yield Race(
             name=f"array-{name}",
-            what=f"{name} of an array of 1e6 floats against river's updates",
+            what=f"{name} of an array of 4e6 floats against river's updates",
             ours=Contender(name="drivetrain", run=run),
             peers=(_peer("river", _river, peer, values, settings),),
             # River corrects the kurtosis for the sample's size: a difference of about 6/n.

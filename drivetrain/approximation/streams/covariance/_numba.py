@@ -33,6 +33,7 @@ def _vector_sums(
     """Add Σd and, for k = 0 .. p // 2, Σ d·turn(d, k), d = row - centre, to out (2 + p // 2, 8).
 
     Each vector takes LANES // p whole rows; the lanes left over hold numbers that mean nothing.
+    The number of vectors must be even.
     """
     width = p.literal_value
     signature = types.void(types.uintp, types.intp, types.uintp, types.uintp, p)
@@ -65,33 +66,43 @@ def _emit(context: Any, builder: Any, args: Any, p: int) -> Any:
         mask = ir.Constant(ir.VectorType(short, LANES), lanes)
         return builder.shuffle_vector(value, ir.Constant(vector, ir.Undefined), mask)
 
+    def add(old: list[Any], number: Any) -> list[Any]:
+        d = builder.fsub(load(source, builder.mul(number, long(used))), centre)
+        new = [builder.fadd(old[0], d)]
+        for k in range(turns):
+            product = builder.fmul(d, turned(d, k), flags=contract)
+            new.append(builder.fadd(old[1 + k], product, flags=contract))
+        return new
+
     centre = load(builder.inttoptr(args[2], double.as_pointer()), long(0))
-    start = [load(target, long(i * LANES)) for i in range(1 + turns)]
+    kept = [load(target, long(i * LANES)) for i in range(1 + turns)]
+    zeros = [ir.Constant(vector, [0.0] * LANES)] * (1 + turns)
     entry, loop = builder.block, builder.append_basic_block("rows")
     done = builder.append_basic_block("done")
     builder.cbranch(builder.icmp_signed(">", args[1], long(0)), loop, done)
     builder.position_at_end(loop)
     index = builder.phi(long)
-    sums = [builder.phi(vector) for _ in range(1 + turns)]
-    d = builder.fsub(load(source, builder.mul(index, long(used))), centre)
-    after = [builder.fadd(sums[0], d)]
-    for k in range(turns):
-        product = builder.fmul(d, turned(d, k), flags=contract)
-        after.append(builder.fadd(sums[1 + k], product, flags=contract))
-    following = builder.add(index, long(1))
+    # Two chains of sums: one alone would wait for its own additions.
+    chains = [[builder.phi(vector) for _ in kept] for _ in range(2)]
+    after = [add(chains[0], index), add(chains[1], builder.add(index, long(1)))]
+    following = builder.add(index, long(2))
     index.add_incoming(long(0), entry)
     index.add_incoming(following, loop)
-    for old, new, first in zip(sums, after, start):
-        old.add_incoming(first, entry)
-        old.add_incoming(new, loop)
+    for old, new, first in zip(chains, after, (kept, zeros)):
+        for i in range(1 + turns):
+            old[i].add_incoming(first[i], entry)
+            old[i].add_incoming(new[i], loop)
     builder.cbranch(builder.icmp_signed("<", following, args[1]), loop, done)
     builder.position_at_end(done)
-    final = [builder.phi(vector) for _ in start]
-    for value, new, first in zip(final, after, start):
-        value.add_incoming(first, entry)
-        value.add_incoming(new, loop)
-    for i, value in enumerate(final):
-        builder.store(value, place(target, long(i * LANES))).align = 8
+    ends = [[builder.phi(vector) for _ in kept] for _ in range(2)]
+    for end, new, first in zip(ends, after, (kept, zeros)):
+        for i in range(1 + turns):
+            end[i].add_incoming(first[i], entry)
+            end[i].add_incoming(new[i], loop)
+    for i in range(1 + turns):
+        builder.store(
+            builder.fadd(ends[0][i], ends[1][i]), place(target, long(i * LANES))
+        ).align = 8
     return context.get_dummy_value()
 
 
@@ -127,7 +138,7 @@ def vector_products(x: Array, centre: Array, wide: Array, lanes: Array, s: Array
     rows = LANES // p
     # The last vector may read past its rows, so it must not be the last of the array.
     spare = (LANES - rows * p + p - 1) // p
-    vectors = max(0, (n - spare) // rows)
+    vectors = max(0, (n - spare) // rows) // 2 * 2
     lanes[:] = 0.0
     for i in range(LANES):
         wide[i] = centre[i % p]
