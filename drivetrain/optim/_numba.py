@@ -16,7 +16,8 @@ from numba.extending import intrinsic
 
 # Columns of an address row; the state's columns follow.
 PARAM, GRAD, STEP, STATE = 0, 1, 2, 3
-# What c_interface() returns: an offset, then addresses of functions, torch's and Python's.
+# What c_interface() returns: an offset, addresses of functions, torch's and Python's, and
+# where the C++ objects keep four words.
 (
     ABI_OFFSET,
     ABI_LAYOUT,
@@ -30,7 +31,11 @@ PARAM, GRAD, STEP, STATE = 0, 1, 2, 3
     LIST_ITEM,
     DICT_NEXT,
     DICT_ITEM,
-) = range(12)
+    WORD_STORAGE,
+    WORD_OFFSET,
+    WORD_NUMEL,
+    WORD_DATA,
+) = range(16)
 # Columns of a group's hyperparameters.
 LR, BETA1, BETA2, EPS, L2, SHRINK, FACTOR = range(7)
 # Columns of a case: what one launch does to all rows of one group that are at one step.
@@ -131,10 +136,30 @@ def fingerprint(abi, tensor, answer):
 
 
 @njit(cache=True)
-def sign(abi, handles, rows, prints):
-    """Write the fingerprints of each row's tensors; tell whether all lie where ``rows`` says.
+def word(address, offset):
+    """Return the word at an address."""
+    return carray(pointer(address + offset, np.int64), 1)[0]
 
-    ``handles`` holds the addresses of the C++ tensors, 0 where a row has none.
+
+@njit(cache=True)
+def whereabouts(abi, tensor, storage):
+    """Return one number for a tensor's storage, offset and size, and where its storage lies.
+
+    Nothing is read of a storage other than the one it is known to have.
+    """
+    mix = word(tensor, abi[WORD_STORAGE]) - storage
+    if mix != 0:
+        return -1, 0
+    mix = word(tensor, abi[WORD_OFFSET]) * 1000003 + word(tensor, abi[WORD_NUMEL])
+    return mix, word(storage, abi[WORD_DATA])
+
+
+@njit(cache=True)
+def sign(abi, handles, storages, rows, prints, bases):
+    """Write what ``refresh`` compares; tell whether all tensors lie where ``rows`` says.
+
+    ``handles`` holds the addresses of the C++ tensors, 0 where a row has none, and ``storages``
+    those of their storages.
     """
     answer = np.zeros(1, np.int64)
     for row in range(rows.shape[0]):
@@ -144,7 +169,8 @@ def sign(abi, handles, rows, prints):
                 if column < STEP:
                     prints[row, column] = fingerprint(abi, tensor, answer)
                 else:
-                    prints[row, column] = ask(abi, ABI_NUMEL, tensor, answer)
+                    found = whereabouts(abi, handles[row, column], storages[row, column])
+                    prints[row, column], bases[row, column] = found
                 if ask(abi, ABI_DATA_PTR, tensor, answer) != rows[row, column]:
                     return False
     return True
@@ -197,52 +223,60 @@ def prefetch_params(handles):
 
 @njit(cache=True)
 def _prefetch_row(abi, handles, storages, gradient):
-    """Ask for the cache lines in which torch keeps a row's tensors: 208 bytes each, as it is."""
-    for column in range(len(handles)):
-        if column != PARAM:  # that is here since the getter of its gradient read it
-            tensor = handles[column]
-            if column == GRAD:
-                tensor = carray(pointer(gradient + abi[ABI_OFFSET], np.int64), 1)[0]
-            for line in range(0, 256, 64):
-                prefetch(tensor + line)
-        prefetch(storages[column])
+    """Ask for the cache lines that ``refresh`` will read of a row's tensors."""
+    tensor = word(gradient, abi[ABI_OFFSET])
+    for line in range(0, 256, 64):
+        prefetch(tensor + line)
+    prefetch(storages[PARAM] + abi[WORD_DATA])
+    prefetch(storages[GRAD] + abi[WORD_DATA])
+    for column in range(STEP, len(handles)):
+        prefetch(handles[column] + abi[WORD_STORAGE])
+        prefetch(handles[column] + abi[WORD_OFFSET])
+        prefetch(storages[column] + abi[WORD_DATA])
 
 
 @njit(cache=True)
-def refresh(abi, handles, storages, prints, grads, places, rows):
+def _state_lies(abi, handles, storages, prints, bases):
+    """Tell whether the state tensors of a row lie where they lay."""
+    for column in range(STEP, len(handles)):
+        if handles[column] != 0:
+            mix, base = whereabouts(abi, handles[column], storages[column])
+            if mix != prints[column] or base != bases[column]:
+                return False
+    return True
+
+
+@njit(cache=True)
+def refresh(abi, handles, storages, prints, bases, grads, places, rows):
     """Write where this step's gradients lie; tell whether all else is as it was.
 
     Args:
         abi: What ``c_interface`` returns.
         handles: Addresses of the C++ tensors of each row.
-        storages: Of their storages: hints, that are read ahead of time and never believed.
-        prints: Fingerprints of when the rows were made.
+        storages: Of their storages.
+        prints: What ``sign`` wrote when the rows were made.
+        bases: Likewise.
         grads: Address of the pointers to the gradients of all parameters.
         places: Which of those is each row's.
         rows: The addresses; the gradients' are rewritten.
     """
-    answer, ahead = np.zeros(1, np.int64), 6
+    answer, ahead = np.zeros(1, np.int64), 8
     g = carray(pointer(grads, np.int64), places.max() + 1)
     for row in range(rows.shape[0]):
-        if row + ahead < rows.shape[0]:
-            _prefetch_row(abi, handles[row + ahead], storages[row + ahead], g[places[row + ahead]])
-        for column in range(rows.shape[1]):
-            if column == GRAD:
-                tensor = g[places[row]] + abi[ABI_OFFSET]
-            elif handles[row, column] != 0:
-                tensor = handles[row].ctypes.data + 8 * column
-            else:
-                continue
-            # Of a state tensor the address and the size are enough: no other dtype fits both.
-            if column >= STEP:
-                seen = ask(abi, ABI_NUMEL, tensor, answer)
-            else:
-                seen = fingerprint(abi, tensor, answer)
-            lies = ask(abi, ABI_DATA_PTR, tensor, answer)
-            if column == GRAD:
-                rows[row, GRAD] = lies
-            if seen != prints[row, column] or lies != rows[row, column]:
-                return False
+        soon = row + ahead
+        if soon < rows.shape[0]:
+            _prefetch_row(abi, handles[soon], storages[soon], g[places[soon]])
+        if not _state_lies(abi, handles[row], storages[row], prints[row], bases[row]):
+            return False
+        tensor = handles[row].ctypes.data + 8 * PARAM
+        if fingerprint(abi, tensor, answer) != prints[row, PARAM]:
+            return False
+        if ask(abi, ABI_DATA_PTR, tensor, answer) != rows[row, PARAM]:
+            return False
+        tensor = g[places[row]] + abi[ABI_OFFSET]
+        if fingerprint(abi, tensor, answer) != prints[row, GRAD]:
+            return False
+        rows[row, GRAD] = ask(abi, ABI_DATA_PTR, tensor, answer)
     return True
 
 

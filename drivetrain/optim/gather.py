@@ -1,5 +1,6 @@
 """Gathers what a step touches: checks every gradient, makes missing states, picks the rules."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drivetrain.optim.arena import allot
 from drivetrain.optim.lowbit.rules import rule_for as low_rule_for
 from drivetrain.optim.lowbit.rules import settle
 from drivetrain.optim.rules import MOMENTS, Entry, Group, Rule, State, moments_like, rule_for
@@ -41,6 +43,8 @@ def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered
             that share memory; a low-precision format asked of a parameter it cannot hold.
     """
     gathered = Gathered()
+    if kernels:
+        allot(_wanting(groups, state))
     for number, group in enumerate(groups):
         for param in group["params"]:
             if param.grad is not None:
@@ -48,6 +52,22 @@ def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered
     gathered.entries.sort(key=lambda entry: entry.rule.name)
     check_apart(gathered.entries)
     return gathered
+
+
+def _wanting(groups: list[Group], state: Any) -> Iterator[tuple[Tensor, State, Group]]:
+    """Yield the parameters of full precision that have a gradient and no state yet."""
+    for group in groups:
+        for param in group["params"]:
+            if param.grad is None or param.grad.layout != torch.strided or state.get(param):
+                continue
+            if low_rule_for(param, group) or not rule_for(param, group):
+                continue
+            if _is_flat(param):
+                yield param, state[param], group
+
+
+def _is_flat(param: Tensor) -> bool:
+    return type(param) in (Tensor, torch.nn.Parameter) and is_dense(param)
 
 
 def check_gradient(param: Tensor, grad: Tensor, group: int) -> None:
@@ -113,7 +133,7 @@ def place(
     check_gradient(param, grad, number)
     rule = low_rule_for(param, group) or rule_for(param, group)
     settle(param, state, rule)
-    flat = type(param) in (Tensor, torch.nn.Parameter) and is_dense(param)
+    flat = _is_flat(param)
     if rule is not None and not rule.plain and not flat:
         raise ValueError(
             f"{rule.name} states need dense parameters. Got shape {tuple(param.shape)} with "

@@ -5,6 +5,9 @@ parameters, longer than stepping them. torch exports the same questions as C fun
 the address of a C++ tensor, and a Python tensor carries that at a fixed offset. The offset is
 found by looking, never assumed; where it is not found, everything still works, only slower.
 Python's own stable functions on lists and dicts are called likewise, with the lock held.
+
+Of the states' tensors, of which there are three a parameter, only four words are read, where a
+look at a known tensor has found them: at a step the caches are cold, and each line counts.
 """
 
 import ctypes
@@ -21,13 +24,11 @@ _QUESTIONS = ("layout", "dtype", "dim", "numel", "strides", "data_ptr", "device_
 
 @cache
 def c_interface() -> NDArray[np.int64] | None:
-    """Return the offset of the C++ tensor in a Python one and the addresses of the functions.
+    """Return where the C++ tensor is in a Python one, addresses of functions, places of words.
 
-    Their order is that of the constants in ``_numba.py``, torch's functions before Python's.
-    None where they are missing.
+    Their order is that of the constants in ``_numba.py``. None where something is missing.
     """
-    probe = torch.zeros(2)
-    offset = _offset(probe)
+    offset, words = _offset(torch.zeros(2)), _words()
     try:
         library = ctypes.CDLL(torch._C.__file__)
         found = [getattr(library, f"aoti_torch_get_{question}") for question in _QUESTIONS]
@@ -37,7 +38,27 @@ def c_interface() -> NDArray[np.int64] | None:
     spared = () if torch.accelerator.is_available() else ("device_type",)
     ours = [_address(f) if q not in spared else 0 for q, f in zip(_QUESTIONS, found)]
     pythons = [_address(getattr(ctypes.pythonapi, name)) for name in _PYTHON]
-    return None if offset is None else np.array([offset, *ours, *pythons], dtype=np.int64)
+    if offset is None or words is None:
+        return None
+    return np.array([offset, *ours, *pythons, *words], dtype=np.int64)
+
+
+def _words() -> list[int] | None:
+    """Find where C++ keeps a tensor's storage, offset and size, and a storage's address.
+
+    Each is looked for by its value, in a tensor made so that no other word has it.
+    """
+    tensor = torch.zeros(8192)[1237 : 1237 + 2757].view(919, 3)
+    storage = tensor.untyped_storage()
+    wanted = storage._cdata, int(tensor.storage_offset()), tensor.numel()
+    places = [_first(tensor._cdata, word, 20) for word in wanted]
+    places.append(_first(storage._cdata, storage.data_ptr(), 5))
+    return None if None in places else [place for place in places if place is not None]
+
+
+def _first(address: int, word: int, count: int) -> int | None:
+    words = list((ctypes.c_int64 * count).from_address(address))
+    return 8 * words.index(word) if word in words else None
 
 
 def _address(function: Any) -> int:

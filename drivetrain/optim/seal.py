@@ -58,6 +58,7 @@ class Seal:
     handles: Words
     storages: Words
     prints: Words
+    bases: Words
     places: Words
     held: list[Any]
 
@@ -70,8 +71,8 @@ class Seal:
         if abi is None:
             return None
         handles, storages = _handles(rows, members)
-        prints = np.full(rows.shape, -1, dtype=np.int64)
-        if not _numba.sign(abi, handles, rows, prints) or (prints[:, : _numba.STEP] == -1).any():
+        prints, bases = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+        if not _numba.sign(abi, handles, storages, rows, prints, bases) or (prints == -1).any():
             return None
         lists = [group["params"] for group in groups]
         if any(type(listed) is not list for listed in lists):
@@ -93,6 +94,7 @@ class Seal:
             handles=handles,
             storages=storages,
             prints=prints,
+            bases=bases,
             places=_words(place[id(member.param)] for member in members),
             held=[
                 *state.items(),
@@ -118,7 +120,14 @@ class Seal:
             and (
                 not len(rows)
                 or _numba.refresh(
-                    self.abi, self.handles, self.storages, self.prints, lies, self.places, rows
+                    self.abi,
+                    self.handles,
+                    self.storages,
+                    self.prints,
+                    self.bases,
+                    lies,
+                    self.places,
+                    rows,
                 )
             )
         )

@@ -83,6 +83,10 @@ class Table:
 
     def step(self, hyper: NDArray[np.float64]) -> None:
         """Step every parameter; ``hyper`` has a row a group, see ``_numba.py``."""
+        if self.params:
+            # Autograd must see that a kernel writes to what it may have saved. Before the kernel,
+            # since its streams push out of the caches what the check has just brought in.
+            torch.autograd.graph.increment_version(self.params)
         case_of, cases = self.prepare(hyper)
         for launch in self.launches:
             kernel, chunks = launch.rule.kernel, launch.chunks
@@ -91,9 +95,6 @@ class Table:
                 kernel(chunks, self.rows, case_of, cases, low, high)
 
             _in_threads(run, len(chunks), launch.elements)
-        if self.params:
-            # Autograd must see that a kernel wrote to what it may have saved.
-            torch.autograd.graph.increment_version(self.params)
 
     def squares(self) -> float:
         """Return the sum of squares of all gradients: not finite where any of them is not."""
