@@ -1,14 +1,5 @@
 """Stochastic approximation: roots, means, minima and quantiles found through noise."""
 
-from drivetrain.gallery.approximation_figures import (
-    batches,
-    dvoretzky,
-    intervals,
-    learning,
-    rates,
-    roots,
-    streams,
-)
 from drivetrain.gallery.page.section import Section
 
 SECTION = Section(
@@ -18,12 +9,14 @@ SECTION = Section(
     "differences are all this one idea. The figures show when it works and when it runs away, how "
     "fast the error falls, intervals that cover what they promise, and streams of real data.",
     figures={
-        "Robbins-Monro": roots.figure,
-        "One sample or all": batches.figure,
-        "Dvoretzky's conditions": dvoretzky.figure,
-        "Intervals": intervals.figure,
-        "Rates": rates.figure,
-        "Streams of delays": streams.figure,
-        "TD and Q-learning": learning.figure,
+        "Robbins-Monro": "approximation_figures.roots",
+        "One sample or all": "approximation_figures.batches",
+        "Dvoretzky's conditions": "approximation_figures.dvoretzky",
+        "Intervals": "approximation_figures.intervals",
+        "Rates": "approximation_figures.rates",
+        "Streams of delays": "approximation_figures.streams",
+        "Speed of a stream": "approximation_figures.stream_speed",
+        "TD and Q-learning": "approximation_figures.learning",
     },
+    timed=("Speed of a stream",),
 )

@@ -1,6 +1,5 @@
 """Adam and AdamW: what decay does, what the parts do, what a step costs."""
 
-from drivetrain.gallery.optim_figures import coupling, formats, grid, parts, rules, speed, swap
 from drivetrain.gallery.page.section import Section
 
 SECTION = Section(
@@ -11,12 +10,13 @@ SECTION = Section(
     "rules of decay mean, what each part adds, what a step costs, and that nothing is lost when "
     "optimizers are exchanged in mid-training.",
     figures={
-        "Coupled and decoupled": coupling.figure,
-        "Rate and decay grid": grid.figure,
-        "Two decay rules": rules.figure,
-        "Parts of Adam": parts.figure,
-        "Speed of a step": speed.figure,
-        "Formats and memory": formats.figure,
-        "Swapping optimizers": swap.figure,
+        "Coupled and decoupled": "optim_figures.coupling",
+        "Rate and decay grid": "optim_figures.grid",
+        "Two decay rules": "optim_figures.rules",
+        "Parts of Adam": "optim_figures.parts",
+        "Speed of a step": "optim_figures.speed",
+        "Formats and memory": "optim_figures.formats",
+        "Swapping optimizers": "optim_figures.swap",
     },
+    timed=("Speed of a step",),
 )

@@ -11,9 +11,7 @@ pytest.importorskip("selenium")
 
 from selenium import webdriver
 
-from drivetrain.gallery.page import build as build_module
-from drivetrain.gallery.page.build import build, load, section_names
-from drivetrain.gallery.page.section import Section
+from drivetrain.gallery.page.build import build
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -43,17 +41,8 @@ CHEAP = {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    real = {method: load(method) for method in section_names()}
-
-    def cheap(method):
-        whole = real[method]
-        kept = {name: whole.figures[name] for name in CHEAP[method]}
-        return Section(title=whole.title, paragraph=whole.paragraph, figures=kept)
-
-    patch.setattr(build_module, "load", cheap)
-    built = build(list(CHEAP), tmp_path_factory.mktemp("page") / "page.html", progress=False)
-    patch.undo()
+    out = tmp_path_factory.mktemp("page") / "page.html"
+    built = build(list(CHEAP), out, progress=False, pick=CHEAP, workers=1)
     assert built.failed == ()
     return built
 

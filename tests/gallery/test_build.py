@@ -2,6 +2,7 @@
 
 import errno
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ pytest.importorskip("jinja2")
 
 from drivetrain.core.rooms import method_names
 from drivetrain.gallery.page import build as build_module
-from drivetrain.gallery.page.build import build, load, section_names
+from drivetrain.gallery.page import sections as sections_module
+from drivetrain.gallery.page.build import build
 from drivetrain.gallery.page.draw import heat, log_axis, panel, power, thin
 from drivetrain.gallery.page.palette import BLUE, INKS
 from drivetrain.gallery.page.section import Figure, Number, Section, Table
+from drivetrain.gallery.page.sections import load, section_names
 from drivetrain.gallery.page.svg import fragment, isolate
 
 
@@ -45,13 +48,18 @@ def sections(monkeypatch, **figures):
         for method, drawn in figures.items()
     }
     monkeypatch.setattr(build_module, "section_names", lambda: sorted(made))
-    monkeypatch.setattr(build_module, "load", made.__getitem__)
+    for module in (build_module, sections_module):
+        monkeypatch.setattr(module, "load", made.__getitem__)
+
+
+def page(methods, out, **options):
+    return build(methods, out, workers=1, **{"progress": False, **options})
 
 
 def test_same_seed_same_bytes(monkeypatch, tmp_path):
     sections(monkeypatch, optim={"walk": curve})
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        build(None, tmp_path / name, seed=seed, progress=False)
+        page(None, tmp_path / name, seed=seed)
     first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
     assert first == again
     assert first != other
@@ -59,7 +67,7 @@ def test_same_seed_same_bytes(monkeypatch, tmp_path):
 
 def test_page_holds_figures_numbers_command_and_all_methods(monkeypatch, tmp_path):
     sections(monkeypatch, optim={"walk": curve})
-    built = build(["optim"], tmp_path / "deep" / "page.html", seed=3, progress=False)
+    built = page(["optim"], tmp_path / "deep" / "page.html", seed=3)
     text = built.path.read_text(encoding="utf8")
     assert built.figures == 1 and built.failed == () and built.size == len(text.encode())
     assert text.count('<svg class="panel"') == 2
@@ -72,7 +80,7 @@ def test_page_holds_figures_numbers_command_and_all_methods(monkeypatch, tmp_pat
 
 def test_no_id_occurs_twice_and_every_reference_has_its_target(monkeypatch, tmp_path):
     sections(monkeypatch, optim={"one": curve, "two": curve}, amp={"one": curve})
-    text = build(None, tmp_path / "page.html", progress=False).path.read_text(encoding="utf8")
+    text = page(None, tmp_path / "page.html").path.read_text(encoding="utf8")
     names = re.findall(r'\bid="([^"]+)"', text)
     assert len(names) == len(set(names))
     targets = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
@@ -81,7 +89,7 @@ def test_no_id_occurs_twice_and_every_reference_has_its_target(monkeypatch, tmp_
 
 def test_nothing_is_fetched_and_nothing_runs(monkeypatch, tmp_path):
     sections(monkeypatch, optim={"walk": curve})
-    text = build(None, tmp_path / "page.html", progress=False).path.read_text(encoding="utf8")
+    text = page(None, tmp_path / "page.html").path.read_text(encoding="utf8")
     assert "<script" not in text
     # The one address is the namespace inside the icon's data URI.
     assert set(re.findall(r"https?://[^\s'\"]+", text)) == {"http://www.w3.org/2000/svg"}
@@ -89,25 +97,32 @@ def test_nothing_is_fetched_and_nothing_runs(monkeypatch, tmp_path):
 
 def test_a_broken_figure_loses_no_other(monkeypatch, tmp_path):
     sections(monkeypatch, amp={"bad": broken, "walk": curve}, optim={"walk": curve})
-    built = build(None, tmp_path / "page.html", progress=False)
+    built = page(None, tmp_path / "page.html")
     assert built.failed == ("amp/bad: ValueError: k has 4 heads q has 6",)
     assert built.figures == 2
     assert "ValueError: k has 4 heads q has 6" in built.path.read_text(encoding="utf8")
 
 
-def test_a_section_that_cannot_be_imported_loses_no_other(monkeypatch, tmp_path):
-    sections(monkeypatch, amp={"walk": curve}, optim={"walk": curve})
-    whole = build_module.load
-
-    def half(method):
-        if method == "amp":
-            raise ImportError("no module named numba")
-        return whole(method)
-
-    monkeypatch.setattr(build_module, "load", half)
-    built = build(None, tmp_path / "page.html", progress=False)
-    assert built.failed == ("amp/loading: ImportError: no module named numba",)
+def test_a_figure_that_cannot_be_imported_loses_no_other(monkeypatch, tmp_path):
+    sections(monkeypatch, amp={"walk": curve, "gone": "amp_figures.gone"})
+    built = page(None, tmp_path / "page.html")
+    (failure,) = built.failed
+    assert failure.startswith("amp/gone: ModuleNotFoundError: No module named")
     assert built.figures == 1
+
+
+def test_a_figure_that_is_none_is_named(monkeypatch, tmp_path):
+    sections(monkeypatch, amp={"forgot": lambda seed: None})
+    built = page(None, tmp_path / "page.html")
+    assert built.failed == (
+        "amp/forgot: TypeError: figure(seed) must return a Figure. Got NoneType.",
+    )
+
+
+def test_pick_draws_only_what_is_asked_for(monkeypatch, tmp_path):
+    sections(monkeypatch, optim={"one": curve, "two": broken, "three": curve})
+    built = page(None, tmp_path / "page.html", pick={"optim": ("three", "one")})
+    assert built.figures == 2 and built.failed == ()
 
 
 def test_interrupt_is_not_swallowed_and_the_old_page_survives(monkeypatch, tmp_path):
@@ -117,7 +132,7 @@ def test_interrupt_is_not_swallowed_and_the_old_page_survives(monkeypatch, tmp_p
     sections(monkeypatch, optim={"walk": curve, "never": interrupted})
     (tmp_path / "page.html").write_text("old")
     with pytest.raises(KeyboardInterrupt):
-        build(None, tmp_path / "page.html", progress=False)
+        page(None, tmp_path / "page.html")
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     assert (tmp_path / "page.html").read_text() == "old"
 
@@ -130,13 +145,13 @@ def test_full_disk_keeps_the_old_page(monkeypatch, tmp_path):
     (tmp_path / "page.html").write_text("old")
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        build(None, tmp_path / "page.html", progress=False)
+        page(None, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == "old"
 
 
 def test_progress_counts_figures(monkeypatch, tmp_path, capsys):
     sections(monkeypatch, amp={"bad": broken}, optim={"one": curve, "two": curve})
-    build(None, tmp_path / "page.html")
+    page(None, tmp_path / "page.html", progress=True)
     assert capsys.readouterr().err.splitlines() == [
         "demo 1/3: amp, bad",
         "demo 2/3: optim, one",
@@ -155,13 +170,13 @@ def test_unknown_and_unbuilt_methods(word, message, tmp_path):
     if word in section_names():
         pytest.skip(f"{word} has a section by now")
     with pytest.raises(ValueError, match=re.escape(message)):
-        build([word], tmp_path / "page.html", progress=False)
+        page([word], tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
 
 
 def test_out_must_be_a_file(tmp_path):
     with pytest.raises(IsADirectoryError, match="out must be a file"):
-        build(None, tmp_path, progress=False)
+        page(None, tmp_path)
 
 
 def test_every_module_of_the_gallery_is_a_section():
@@ -169,6 +184,13 @@ def test_every_module_of_the_gallery_is_a_section():
         section = load(method)
         assert method in method_names()
         assert section.figures and len(section.paragraph) > 40
+        for where in section.figures.values():
+            assert callable(import_module(f"drivetrain.gallery.{where}").figure)
+
+
+def test_timed_must_name_figures():
+    with pytest.raises(ValueError, match="timed must name figures"):
+        Section(title="A", paragraph="B", figures={"one": curve}, timed=("two",))
 
 
 def test_colours_become_variables():

@@ -196,9 +196,8 @@ def _forest_panel(fit: Fit, title: str, peer: str) -> str:
         ax.set_ylim(len(fit.names) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
         ax.set_title(title)
-        ax.set_xlabel("coefficient, 95 % interval")
-        ax.text(0.98, 0.13, "averaged SGD", color=BLUE, ha="right", transform=ax.transAxes)
-        ax.text(0.98, 0.06, peer, color=MUTED, ha="right", transform=ax.transAxes)
+        ax.text(0, -0.15, "● averaged SGD, 95 %", color=BLUE, transform=ax.transAxes)
+        ax.text(1, -0.15, f"■ {peer}", color=MUTED, ha="right", transform=ax.transAxes)
 
     gap = np.max(np.abs(fit.ours - fit.classical) / fit.classical_half)
     return panel(

@@ -1,19 +1,21 @@
 """Runs the sections and writes the page."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
-from drivetrain.core.errors import require, unknown
+from drivetrain.core.cpu import usable_cores
+from drivetrain.core.errors import require
 from drivetrain.core.files import write_text
 from drivetrain.core.progress import Advance
 from drivetrain.core.progress import progress as progress_bar
-from drivetrain.core.rooms import method_names, module_names
-from drivetrain.gallery.page.section import Chapter, Draw, Drawn, Section
+from drivetrain.gallery.page.section import Chapter, Section
+from drivetrain.gallery.page.sections import load, section_names
+from drivetrain.gallery.page.workers import Order, Results, draw_here, draw_side_by_side
+
+Pick = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ def build(
     *,
     seed: int = 0,
     progress: bool = True,
+    workers: int | None = None,
+    pick: Pick | None = None,
 ) -> Built:
     """Draw the sections of the methods and write them as one self-contained HTML page.
 
@@ -50,6 +54,10 @@ def build(
         out: The file; its folder is made. An older page there stays until the new one is whole.
         seed: Of every random stream. The same seed gives the same page, measured times apart.
         progress: Whether to show a bar on standard error, one step a figure.
+        workers: Sections drawn at a time, a process each; as many as there are cores where not
+            given. With 1, or a single section, all is drawn in this process. As always with
+            processes, a script that calls this needs ``if __name__ == "__main__":``.
+        pick: For each method, the figures to draw; all of them where not given.
 
     Raises:
         ValueError: A method is unknown or has no section yet.
@@ -60,10 +68,20 @@ def build(
         require(package, "drivetrain[report]")
     path = Path(out)
     _demand_writable(path)
-    chosen = _chosen(methods)
-    steps = sum(len(section.figures) for section in chosen.values())
+    # A word given twice is drawn once, in the order given.
+    sections = {method: load(method) for method in dict.fromkeys(methods or section_names())}
+    orders = [_order(method, section, seed, pick) for method, section in sections.items()]
+    steps = sum(len(order.together) + len(order.alone) for order in orders)
+    crew = min(len(orders), usable_cores() if workers is None else workers)
     with progress_bar("demo", steps) if progress else _silent() as advance:
-        chapters = [_chapter(method, part, seed, advance) for method, part in chosen.items()]
+        results = (
+            draw_here(orders, advance) if crew <= 1 else draw_side_by_side(orders, advance, crew)
+        )
+    chapters = [_chapter(method, section, results) for method, section in sections.items()]
+    return _written(chapters, path, seed)
+
+
+def _written(chapters: list[Chapter], path: Path, seed: int) -> Built:
     from drivetrain.gallery.page.render import render
 
     page = render(chapters, seed=seed, sole=len(chapters) == 1)
@@ -77,52 +95,21 @@ def build(
     )
 
 
-def section_names() -> list[str]:
-    """Return the methods that have a section, sorted."""
-    return module_names("gallery")
+def _order(method: str, section: Section, seed: int, pick: Pick | None) -> Order:
+    wanted = section.figures if pick is None else pick.get(method, ())
+    return Order(
+        method=method,
+        together=tuple(name for name in wanted if name not in section.timed),
+        alone=tuple(name for name in wanted if name in section.timed),
+        seed=seed,
+    )
 
 
-def load(method: str) -> Section:
-    """Return a method's section.
-
-    Raises:
-        ValueError: No such method, or it has no section yet.
-    """
-    _demand_section(method)
-    section = import_module(f"drivetrain.gallery.{method}").SECTION
-    if not isinstance(section, Section):
-        raise TypeError(f"gallery.{method}.SECTION must be a Section. Got {type(section)}.")
-    return section
-
-
-def _demand_section(method: str) -> None:
-    if method not in section_names():
-        if method in method_names():
-            raise ValueError(
-                f"{method} has no section yet. Expected one of: {', '.join(section_names())}."
-            )
-        raise unknown("method", method, method_names())
-
-
-def _chosen(methods: Sequence[str] | None) -> dict[str, Section]:
-    # A word given twice is drawn once, in the order given.
-    names = list(dict.fromkeys(methods or section_names()))
-    for name in names:
-        _demand_section(name)
-    return {name: _load_or_blame(name) for name in names}
-
-
-def _load_or_blame(method: str) -> Section:
-    # A section that cannot even be imported is shown as one figure that could not be drawn.
-    try:
-        return load(method)
-    except Exception as error:
-        blamed = error
-
-        def fail(seed: int) -> NoReturn:
-            raise blamed
-
-        return Section(title=method, paragraph="", figures={"loading": fail})
+def _chapter(method: str, section: Section, results: Results) -> Chapter:
+    drawn = [results[method, name] for name in section.figures if (method, name) in results]
+    return Chapter(
+        method=method, title=section.title, paragraph=section.paragraph, drawn=tuple(drawn)
+    )
 
 
 def _demand_writable(path: Path) -> None:
@@ -132,25 +119,6 @@ def _demand_writable(path: Path) -> None:
         raise IsADirectoryError(f"out must be a file. Got the folder {path}.")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"out must be in a writable folder. Got {path}.")
-
-
-def _chapter(method: str, section: Section, seed: int, advance: Advance) -> Chapter:
-    drawn = []
-    for name, draw in section.figures.items():
-        advance(f"{method}, {name}")
-        drawn.append(_attempt(name, draw, seed))
-    return Chapter(
-        method=method, title=section.title, paragraph=section.paragraph, drawn=tuple(drawn)
-    )
-
-
-def _attempt(name: str, draw: Draw, seed: int) -> Drawn:
-    # Whatever a figure raises is shown in its place: one broken figure must not lose the rest.
-    try:
-        return Drawn(name=name, figure=draw(seed))
-    except Exception as error:
-        words = " ".join(str(error).split()) or "no words"
-        return Drawn(name=name, error=f"{type(error).__name__}: {words}")
 
 
 @contextmanager

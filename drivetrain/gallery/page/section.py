@@ -1,7 +1,7 @@
 """What a section of the demo is made of: plain data that the page prints."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +68,20 @@ class Section:
     Attributes:
         title: The heading.
         paragraph: What the section shows.
-        figures: Name, as progress and links show it, to the function that draws it from a seed.
+        figures: Name, as progress and links show it, to the module in the gallery whose
+            ``figure(seed)`` draws it (imported only then), or to such a function.
+        timed: Names of the figures that measure time: drawn last, while nothing else runs.
     """
 
     title: str
     paragraph: str
-    figures: dict[str, Draw] = field(default_factory=dict)
+    figures: dict[str, str | Draw]
+    timed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        strangers = set(self.timed) - set(self.figures)
+        if strangers:
+            raise ValueError(f"timed must name figures. Got {sorted(strangers)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
