@@ -59,8 +59,10 @@ class Adam(Optimizer):
             torch's; the first three work as there, the last two are kept for interchange.
             ``decoupled_weight_decay`` (False; True makes it AdamW). ``decay``: ``"lr"`` (torch:
             θ shrinks by lr·λ a step) or ``"schedule"`` (the paper: by η·λ, where η is
-            lr / initial_lr, the schedule alone). ``state_dtype``, ``stochastic_rounding`` and
-            ``master_weights`` choose a format of low precision. ``max_grad_norm`` clips by the
+            lr / initial_lr, the schedule alone). ``state_dtype`` (None, ``"fp32"``, ``"bf16"``,
+            ``"8bit"`` or ``"8bit-bitsandbytes"``) and, for parameters of 16 bits, one of
+            ``stochastic_rounding``, ``kahan`` and ``master_weights`` choose a format of low
+            precision, see ``lowbit/formats.py``. ``max_grad_norm`` clips by the
             norm of all gradients and ``skip_nonfinite`` leaves out a step whose gradients are
             not all finite, counting it in ``skipped_steps``; both cost one more read of the
             gradients, which are left as they were.

@@ -1,5 +1,4 @@
 from . import reference as reference
 from .codes import dynamic_map as dynamic_map
-from .rules import plain_state_dict as plain_state_dict
 from .states import dequantize as dequantize
 from .states import quantize as quantize

@@ -73,39 +73,6 @@ def restore(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> Non
                 optimizer.state[param][key] = value.to(param.device, copy=True)
 
 
-def plain_state_dict(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return an optimizer's state as torch's own AdamW keeps it.
-
-    Codes become moments of the parameter's dtype, other moments are cast to it, and masters,
-    compensations and seeds are left out: what they held beyond the parameter is lost.
-
-    Args:
-        optimizer: Ours, of any format; it is left as it is.
-
-    Returns:
-        What ``torch.optim.AdamW.load_state_dict`` takes.
-
-    Example:
-        >>> from drivetrain.optim import AdamW
-        >>> weight = torch.nn.Parameter(torch.ones(64, 64))
-        >>> optimizer = AdamW([weight], state_dtype="8bit")
-        >>> weight.grad = torch.ones(64, 64)
-        >>> optimizer.step()
-        >>> sorted(plain_state_dict(optimizer)["state"][0])
-        ['exp_avg', 'exp_avg_sq', 'step']
-    """
-    found = optimizer.state_dict()
-    params = [param for group in optimizer.param_groups for param in group["params"]]
-    numbers = [number for group in found["param_groups"] for number in group["params"]]
-    state = dict(found["state"])
-    for number, param in zip(numbers, params):
-        if number in state:
-            plain = dict(state[number])
-            settle(param, plain, None)
-            state[number] = plain
-    return {**found, "state": state}
-
-
 @cache
 def _rule(fmt: Format) -> Rule:
     def adopt(param: Tensor, state: State, group: Group) -> None:

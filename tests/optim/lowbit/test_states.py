@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from drivetrain.optim import Adam, AdamW
-from drivetrain.optim.lowbit import plain_state_dict, quantize
+from drivetrain.optim import Adam, AdamW, plain_state
+from drivetrain.optim.lowbit import quantize
 
 FORMATS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
     "bf16 torch": (torch.bfloat16, {}),
@@ -68,7 +68,7 @@ def test_torchs_state_is_taken_up_and_given_back(name: str) -> None:
     ours = AdamW([weight], lr=0.01, **chosen)
     ours.load_state_dict(theirs.state_dict())
     _run(ours, weight, 4, 6)
-    plain = plain_state_dict(ours)
+    plain = plain_state(ours.state_dict())
     again = torch.optim.AdamW([weight], lr=0.01)
     again.load_state_dict(plain)
     state = again.state[weight]
@@ -91,7 +91,7 @@ def test_any_format_loads_any_other(first: str, second: str) -> None:
     weight = _start(dtype)
     one = AdamW([weight], lr=0.01, **chosen)
     _run(one, weight, 0, 3)
-    moment = plain_state_dict(one)["state"][0]["exp_avg"].float()
+    moment = plain_state(one.state_dict())["state"][0]["exp_avg"].float()
     two = AdamW([weight], lr=0.01)
     state = copy.deepcopy(one.state_dict())
     for group in state["param_groups"]:
@@ -102,7 +102,7 @@ def test_any_format_loads_any_other(first: str, second: str) -> None:
         )
     two.load_state_dict(state)
     _run(two, weight, 3, 4)
-    after = plain_state_dict(two)["state"][0]["exp_avg"].float()
+    after = plain_state(two.state_dict())["state"][0]["exp_avg"].float()
     expected = 0.9 * moment + 0.1 * weight.grad.float()
     # Two codings of m, each within half a cell of 0.9 / 64 of a block's largest; or of bfloat16.
     assert (after - expected).abs().max() <= 2 * 0.9 / 64 * 0.51 * expected.abs().max()
