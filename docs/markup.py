@@ -102,6 +102,13 @@ def _shortened(text: str | None) -> str | None:
     return NDARRAY.sub(r"NDArray[\1]", text.replace(ARRAY_LIKE, "ArrayLike"))
 
 
+def _skipped(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator: its words refer to its own pages."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def _mathml(tex: str, block: bool) -> str:
     try:
         text = tex2mathml(tex.replace(r"\dots", r"\ldots"), as_block=block)
@@ -142,4 +149,5 @@ def setup(app: Sphinx) -> None:
     """Join Sphinx; before napoleon, which listens at the default priority of 500."""
     app.connect("autodoc-process-docstring", _docstring, priority=400)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _skipped)
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))

@@ -39,7 +39,7 @@ EXPECTED = {
     13: r'Argument 1 to "mnist" has incompatible type "Literal\[.trian.\]|.*"trian"',
     16: r'Revealed type is "drivetrain.optim.adam.AdamW"',
     17: r'Module has no attribute "AdamV"',
-    18: r'Revealed type is "drivetrain.approximation.streams.mean.Mean"',
+    18: r'Revealed type is "drivetrain.approximation.streams\.[\w.]+\.Mean"',
     19: r'Revealed type is "(builtins.)?tuple\[',
 }
 
@@ -57,7 +57,8 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     )
     found = {}
     for line in done.stdout.splitlines():
-        match = re.match(rf"{re.escape(str(path))}:(\d+): \w+: (.*)", line)
+        # What mypy finds unchanged it repeats from its cache, under the path of that time.
+        match = re.match(r".*uses\.py:(\d+): \w+: (.*)", line)
         if match:
             found.setdefault(int(match[1]), match[2])
     assert found, done.stdout + done.stderr

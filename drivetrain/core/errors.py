@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -46,6 +47,8 @@ def require(module: str, install: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+        package = module.split(".")[0]
+        if error.name is None or error.name.split(".")[0] != package:
             raise
-        raise MissingDependency(f"{error.name} is not installed: pip install '{install}'") from None
+        missing = error.name if find_spec(package) else package
+        raise MissingDependency(f"{missing} is not installed: pip install '{install}'") from None
