@@ -167,6 +167,7 @@ def kiefer_wolfowitz(
     width: Gain | Schedule | float = WIDTH,
     noise: Noise = None,
     random_state: RandomState = None,
+    keep_path: bool = True,
     **options: Unpack[Options],
 ) -> SearchResult:
     r"""Find a minimum from noisy values by two-sided differences; 2p values a step.
@@ -181,6 +182,7 @@ def kiefer_wolfowitz(
         noise: Added to f: a scale for standard normal noise, a function of (generator, w), or
             nothing.
         random_state: Seed of that noise.
+        keep_path: Whether the result holds all iterates; intervals need them.
         **options: gain, sign (-1 for a maximum), average, project, truncate, ...: see ``Rule``.
 
     Returns:
@@ -202,4 +204,4 @@ def kiefer_wolfowitz(
         Kiefer and Wolfowitz, Ann. Math. Stat. 23 (1952).
     """
     search = KieferWolfowitz(x0, width=width, steps=steps, **options)
-    return search.run(f, steps, noise=noise, random_state=random_state)
+    return search.run(f, steps, noise=noise, random_state=random_state, keep_path=keep_path)

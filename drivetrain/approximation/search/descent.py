@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import GainWarning
+from drivetrain.approximation.search.functions import check_function
 from drivetrain.approximation.search.regions import Array
 from drivetrain.approximation.search.roots import RobbinsMonro
 from drivetrain.approximation.search.rules import Options
@@ -82,6 +83,7 @@ def gradient_descent(
         raise ValueError(f"samples must hold at least one sample. Got shape {x.shape}.")
     size = _batch_size(mode, m)
     differentiate = mean_gradient if gradient is None else gradient
+    check_function("gradient", differentiate)
     search = _search(np.atleast_1d(check_array("w0", w0)), steps, mode, options)
     rng = numpy_generator(random_state)
     path, indices = [search.x], np.empty((steps, size), dtype=np.int64)

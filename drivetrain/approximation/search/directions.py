@@ -186,6 +186,7 @@ def spsa(
     second_order: bool | Curvature = False,
     noise: Noise = None,
     random_state: RandomState = None,
+    keep_path: bool = True,
     **options: Any,
 ) -> SearchResult:
     r"""Find a minimum from noisy values: two a step, four with ``second_order``.
@@ -200,6 +201,7 @@ def spsa(
         noise: Added to f: a scale for standard normal noise, a function of (generator, w), or
             nothing.
         random_state: Seed of the directions and of that noise.
+        keep_path: Whether the result holds all iterates; intervals need them.
         **options: width (c_k, c/k^0.101 by default), and what ``Rule`` lists: gain, which is
             a/(k+A)^0.602 by default with A a tenth of the steps, sign (-1 for a maximum),
             average, project, truncate, ... ``spsa_gains`` proposes gain and width.
@@ -230,4 +232,4 @@ def spsa(
     if second_order is True:
         curvature = Curvature()
     search = SPSA(x0, curvature=curvature, random_state=rng, steps=steps, **options)
-    return search.run(f, steps, noise=noise, random_state=rng)
+    return search.run(f, steps, noise=noise, random_state=rng, keep_path=keep_path)

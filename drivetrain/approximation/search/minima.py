@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from drivetrain.approximation.search.divergence import DivergenceError
+from drivetrain.approximation.search.functions import check_function, one_value
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
 from drivetrain.approximation.search.roots import Noise, RobbinsMonro
@@ -37,6 +38,7 @@ def run_minimum(
     keep_path: bool,
 ) -> SearchResult:
     """Do ``steps`` steps, evaluating f at one point at a time."""
+    check_function("f", f)
     root = search.root
     last = root.k + check_integer("steps", steps, low=0)
     rng = numpy_generator(random_state)
@@ -63,7 +65,7 @@ def observe_all(
     for i, point in enumerate(points):
         x = float(point) if point.ndim == 0 else point
         try:
-            values[i] = f(x)
+            values[i] = one_value(f(x))
         except OverflowError:
             raise DivergenceError(root.k, norm(x), root.rule.schedule(root.k + 1)) from None
         if noise is not None:

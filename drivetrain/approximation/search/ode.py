@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
+from drivetrain.approximation.search.functions import check_function
 from drivetrain.core.checks import check_array, check_integer
 
 Array = NDArray[np.float64]
@@ -57,6 +58,7 @@ def ode_path(
         >>> ode_path(lambda w: w, 1.0, [0.0, 1.0]).round(4)
         array([1.    , 0.3679])
     """
+    check_function("g", g)
     t = check_array("times", times, ndim=1, finite=True)
     if np.any(np.diff(t) < 0.0):
         raise ValueError("times must rise. Got a time before the one that precedes it.")

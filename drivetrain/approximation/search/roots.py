@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from drivetrain.approximation.search.averages import RunningAverage, as_average
 from drivetrain.approximation.search.divergence import DirectionWarning, DivergenceError
+from drivetrain.approximation.search.functions import check_function
 from drivetrain.approximation.search.monotone import Direction
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
@@ -287,6 +288,7 @@ def observer(
     f: Callable[[Any], Any], noise: Noise, random_state: RandomState, shape: tuple[int, ...]
 ) -> Callable[[Any], Any]:
     """Return f with noise added: a scale of standard normals, or a function (rng, x)."""
+    check_function("f", f)
     if noise is None:
         return f
     rng = numpy_generator(random_state)

@@ -16,6 +16,7 @@ from drivetrain.approximation.search.differences import (
     simultaneous_gradient,
     simultaneous_points,
 )
+from drivetrain.approximation.search.functions import check_function
 from drivetrain.approximation.search.regions import Array, norm
 from drivetrain.approximation.search.rules import Options, Rule, make_rule
 from drivetrain.core.checks import check_array, check_choice, check_integer
@@ -87,6 +88,7 @@ def simulate(
     References:
         Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
+    check_function("f", f)
     ensemble = _Ensemble(x0, replicas, steps, make_rule(options))
     draw = _normal_source(replicas, random_state, ensemble.x.shape, steps)
     with np.errstate(all="ignore"):
@@ -125,6 +127,7 @@ def simulate_minimum(
         >>> bool(np.abs(study.x).max() < 0.1)
         True
     """
+    check_function("f", f)
     check_choice("method", method, ("kw", "spsa"))
     noise, seed = noise_and_seed
     ensemble = _Ensemble(x0, check_integer("replicas", replicas, low=1), steps, make_rule(options))
