@@ -56,45 +56,42 @@ def _normal(n: int) -> Array:
 def _long_stream(x: Array) -> Iterator[Case]:
     plain = _peer("plain sum", _reading, x)
     ours = Contender(name="drivetrain", run=lambda: _mean_var(Moments().update(x)))
-    yield Race(
+    race = partial(Race, ours=ours, work=(8.0 * len(x), "B"), repeats=7)
+    yield race(
         name="mean-var-read",
         what="mean and variance of 1e8 floats against the plain sum of them",
-        ours=ours,
         peers=(plain,),
         equal=_same_mean,
         floor=0.90,
         aim=0.97,
-        work=(8.0 * len(x), "B"),
-        repeats=7,
     )
-    yield Race(
+    yield race(
         name="mean-var-numpy",
         what="mean and variance of 1e8 floats against numpy and scikit-learn",
-        ours=ours,
         peers=(_peer("numpy", _numpy_var, x), _peer("sklearn", _scaler, x)),
         equal=_same_mean_var,
         floor=7.0,
         aim=7.7,
-        work=(8.0 * len(x), "B"),
-        repeats=7,
     )
-    yield Race(
+    yield race(
         name="mean-var-torch",
         what="mean and variance of 1e8 floats against torch",
-        ours=ours,
         peers=(_peer("torch", _torch_var, x),),
         equal=_same_mean_var,
         floor=12.0,
         aim=18.0,
-        work=(8.0 * len(x), "B"),
-        repeats=7,
     )
-    four = Contender(name="drivetrain order 4", run=lambda: _mean_var(Moments(4).update(x)))
+    yield _four_moments(x, ours)
+    for p in COLUMNS:
+        yield _covariance(x[: len(x) // p * p].reshape(-1, p), plain)
+
+
+def _four_moments(x: Array, ours: Contender) -> Race:
     two = Contender(name="drivetrain order 2", run=ours.run)
-    yield Race(
+    return Race(
         name="four-moments",
         what="four moments and the extremes against mean and variance alone",
-        ours=four,
+        ours=Contender(name="drivetrain order 4", run=lambda: _mean_var(Moments(4).update(x))),
         peers=(_peer("order 2", lambda: two),),
         equal=_same_mean_var,
         floor=0.5,
@@ -102,8 +99,6 @@ def _long_stream(x: Array) -> Iterator[Case]:
         work=(8.0 * len(x), "B"),
         repeats=7,
     )
-    for p in COLUMNS:
-        yield _covariance(x[: len(x) // p * p].reshape(-1, p), plain)
 
 
 def _covariance(rows: Array, plain: Callable[[], Contender]) -> Race:
