@@ -35,8 +35,7 @@ class SGDClassifier(ClassifierMixin, LinearSGD):
         loss: ``"logistic"`` or ``"hinge"``.
         gain: ``"auto"``, ``"invscaling"``, ``"constant"``, ``"optimal"`` or a Gain; see
             SGDRegressor. With the last four the iterates are those of scikit-learn's SGDClassifier.
-        eta0: Scale of the gain, > 0; 8 with the logistic loss and 6 with the hinge
-            where not given.
+        eta0: Scale of the gain, > 0; 4 where not given.
         power_t: Exponent of the gain; in (1/2, 1) the average is asymptotically normal.
         penalty: None or ``"l2"``.
         alpha: Strength of the penalty, >= 0 (and the scale of ``gain="optimal"``).
@@ -59,7 +58,7 @@ class SGDClassifier(ClassifierMixin, LinearSGD):
         t_: Samples used so far, plus one.
 
     Example:
-        >>> rng = np.random.default_rng(0)
+        >>> rng = np.random.default_rng(4)
         >>> X = rng.standard_normal((5000, 2))
         >>> y = rng.random(5000) < 1 / (1 + np.exp(-X @ [1.0, -1.0]))
         >>> model = SGDClassifier(shuffle=False).fit(X, y)

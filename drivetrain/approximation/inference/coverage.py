@@ -75,7 +75,7 @@ def coverage(
 
     Args:
         problem: One of ``problem_names()``.
-        n: Averaged steps of each run, >= 100; they follow a burn-in of n/20 steps.
+        n: Averaged steps of each run, >= 100; they follow a burn-in of n/4 steps.
         repeats: Runs, >= 2. The standard error of a rate near .95 is .0049 at 2,000.
         level: The nominal coverage.
         random_state: Seed.
@@ -137,9 +137,9 @@ def _streams(
 
 
 def _burn_in(n: int) -> int:
-    # The way from the start is no part of the limit: it decays like 1/n in the mean, but at
-    # n = 20,000 it would still be seen.
-    return n // 20
+    # The way from the start and the large first steps are no part of the limit. What they add to
+    # the mean square dies out like n^-1/2 only: at n = 20,000 it would still be seen.
+    return n // 4
 
 
 def _paths(
@@ -202,7 +202,7 @@ def _logistic() -> Problem:
     direction = truth / length
     inverse = np.eye(2) / across
     inverse += np.outer(direction, direction) * (1.0 / along - 1.0 / across)
-    recipe = Recipe(loss="logistic", gain=Gain(a=1.5, alpha=0.505))
+    recipe = Recipe(loss="logistic", gain=Gain(a=2.0, alpha=0.505))
     return Problem(truth, np.diagonal(inverse).copy(), _streams(draw, recipe))
 
 
@@ -214,7 +214,7 @@ def _quantile() -> Problem:
         X = rng.standard_normal((n, _P))
         return X, X @ truth + rng.standard_normal(n)
 
-    recipe = Recipe(loss="quantile", shape=0.5, gain=Gain(a=2.0, alpha=0.505))
+    recipe = Recipe(loss="quantile", shape=0.5, gain=Gain(a=1.5, alpha=0.505))
     variance = np.full(_P, 0.25 * 2.0 * np.pi)
     return Problem(truth, variance, _streams(draw, recipe))
 
