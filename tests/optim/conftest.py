@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-# A program that tests start: importing it to look for doctests would turn Triton's interpreter on.
-collect_ignore = ["interpreted_adam.py"]
+# Programs that tests start: importing one to look for doctests would turn Triton's interpreter on.
+collect_ignore_glob = ["interpreted_*.py"]
 
 
 @pytest.fixture(autouse=True)
