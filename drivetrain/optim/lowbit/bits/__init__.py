@@ -1,0 +1,1 @@
+"""Single operations on bits, in LLVM's own words, that loops vectorise."""
