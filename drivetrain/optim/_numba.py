@@ -214,11 +214,17 @@ def same_items(abi, dicts, keys, values):
 
 
 @njit(cache=True)
-def prefetch_params(handles):
-    """Ask for the cache lines of all rows' parameters, which Python's getter is about to read."""
+def same_params(abi, owners, handles):
+    """Tell whether each row's Python parameter has its C++ tensor yet, which may be swapped.
+
+    It asks for the cache lines of those tensors, which Python's getter is about to read.
+    """
     for row in range(len(handles)):
+        if word(owners[row], abi[ABI_OFFSET]) != handles[row, PARAM]:
+            return False
         for line in range(0, 256, 64):
             prefetch(handles[row, PARAM] + line)
+    return True
 
 
 @njit(cache=True)

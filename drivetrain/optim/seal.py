@@ -55,6 +55,7 @@ class Seal:
     dicts: Words
     keys: Words
     values: Words
+    owners: Words
     handles: Words
     storages: Words
     prints: Words
@@ -91,6 +92,7 @@ class Seal:
             dicts=_words(id(member.state) for member in members),
             keys=keys,
             values=values,
+            owners=_words(id(member.param) for member in members),
             handles=handles,
             storages=storages,
             prints=prints,
@@ -107,7 +109,8 @@ class Seal:
         """Write the gradients' addresses to ``rows``; tell whether all else is as it was."""
         if not self._same_objects(groups, state):
             return False
-        _numba.prefetch_params(self.handles)
+        if not _numba.same_params(self.abi, self.owners, self.handles):
+            return False
         grads = np.fromiter(map(_GRAD, self.params), object, len(self.params))
         # A pending conjugation or negation is a mark on the tensor, not in its memory. Strided
         # like its parameter, only a complex or a one-element gradient can bear one.

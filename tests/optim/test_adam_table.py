@@ -116,6 +116,13 @@ def amsgrad_is_turned_on(sets, optimizers):
             o.state[p]["max_exp_avg_sq"] = torch.zeros_like(p)
 
 
+def tensors_are_swapped(sets, optimizers):
+    for ps, o in zip(sets, optimizers):
+        other = torch.nn.Parameter(ps[0].detach() + 1)
+        torch.utils.swap_tensors(ps[0], other)
+        assert ps[0] in o.state
+
+
 def is_frozen(sets, optimizers):
     for ps in sets:
         ps[0].requires_grad_(False)
@@ -124,7 +131,8 @@ def is_frozen(sets, optimizers):
 MOVES = [
     data_moves, data_shrinks_in_place, data_is_turned, dtype_changes, moment_is_replaced,
     moment_data_moves, step_is_replaced, state_is_cleared, state_is_replaced, state_is_loaded,
-    group_grows, group_list_is_edited, options_change, amsgrad_is_turned_on, is_frozen,
+    group_grows, group_list_is_edited, options_change, amsgrad_is_turned_on, tensors_are_swapped,
+    is_frozen,
 ]  # fmt: skip
 
 
