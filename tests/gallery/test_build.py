@@ -179,6 +179,16 @@ def test_out_must_be_a_file(tmp_path):
         page(None, tmp_path)
 
 
+def test_an_unwritable_folder_is_told_before_anything_is_drawn(monkeypatch, tmp_path):
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    sections(monkeypatch, optim={"never": lambda seed: pytest.fail("drawn in vain")})
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(PermissionError, match="cannot write: Permission denied"):
+        page(None, tmp_path / "page.html")
+
+
 def test_every_module_of_the_gallery_is_a_section():
     for method in section_names():
         section = load(method)

@@ -7,9 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from drivetrain.approximation import Interval
-from drivetrain.approximation.inference.classifier import SGDClassifier
-from drivetrain.approximation.inference.regressor import SGDRegressor
+from drivetrain.approximation import Interval, SGDClassifier, SGDRegressor
 from drivetrain.data import breast_cancer, diabetes
 from drivetrain.gallery.page.draw import THIRD, panel
 from drivetrain.gallery.page.palette import BLUE, INK, MUTED, ORANGE

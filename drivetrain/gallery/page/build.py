@@ -1,6 +1,7 @@
 """Runs the sections and writes the page."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,8 +118,12 @@ def _demand_writable(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(f"out must be a file. Got the folder {path}.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"out must be in a writable folder. Got {path}.")
+    try:
+        # Trying beats asking: access() says yes to root where a file system says no.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from None
 
 
 @contextmanager
