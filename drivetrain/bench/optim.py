@@ -14,6 +14,7 @@ from drivetrain.bench.harness.case import Case, Contender, Measure, Race
 from drivetrain.optim import AdamW
 
 Shapes = list[tuple[int, ...]]
+Before = Callable[[list[torch.nn.Parameter]], None]
 BIG: Shapes = [(4096, 4096)]
 SMALL: Shapes = [(64, 64)] * 500
 TINY: Shapes = [(64,)] * 2000
@@ -21,6 +22,8 @@ _BLOCK: Shapes = [(512, 1536), (512, 512), (512, 2048), (2048, 512)]
 _BLOCK += [(512,), (512,), (1536,), (2048,)]
 GPT2: Shapes = _BLOCK * 8
 LR, SCALE, MAX_NORM, STEPS = 1e-3, 1024.0, 1.0, 3
+# 256 MB of floats, several times the largest caches there are.
+SWEPT = 1 << 26
 # Read p, g, m and v, write p, m and v.
 BYTES = 28
 PEERS: dict[str, dict[str, Any]] = {
@@ -37,15 +40,22 @@ SETS = {
 
 
 def cases() -> Iterator[Case]:
-    """Yield the four sets of tensors, new gradients, the whole training sequence, the bandwidth."""
+    """Yield the four sets, new gradients, cold caches, the training sequence, the bandwidth."""
     for name, (what, shapes, floor, aim) in SETS.items():
         yield _race(f"adamw-{name}", f"AdamW step, {what}", shapes, floor=floor, aim=aim)
     yield _race(
         "adamw-tiny-2000-new-grads",
         "the same, gradients newly allocated before each step, as zero_grad leaves them",
         TINY,
-        fresh=True,
+        before=renew,
     )
+    for name in ("small-500", "tiny-2000"):
+        yield _race(
+            f"adamw-{name}-cold",
+            "the same with nothing in the caches, as after a long backward pass",
+            SETS[name][1],
+            before=sweep,
+        )
     for name in ("one-16.8M", "tiny-2000", "gpt2-25M"):
         yield _sequence(f"adamw-clip-{name}", *SETS[name][:2])
     yield Measure(
@@ -76,14 +86,21 @@ def renew(params: list[torch.nn.Parameter]) -> None:
         param.grad = grad.clone() if grad is not None else None
 
 
-def _contender(name: str, shapes: Shapes, make: Callable[..., Optimizer], fresh: bool) -> Contender:
+def sweep(params: list[torch.nn.Parameter]) -> None:
+    """Push everything out of the caches by writing more than they hold."""
+    torch.ones(SWEPT)
+
+
+def _contender(
+    name: str, shapes: Shapes, make: Callable[..., Optimizer], before: Before | None
+) -> Contender:
     params = parameters(shapes)
     optimizer = make(params, lr=LR)
     return Contender(
         name=name,
         run=optimizer.step,
         answer=partial(_after, optimizer.step, params),
-        setup=partial(renew, params) if fresh else None,
+        setup=partial(before, params) if before else None,
     )
 
 
@@ -110,14 +127,14 @@ def _race(
     *,
     floor: float | None = None,
     aim: float | None = None,
-    fresh: bool = False,
+    before: Before | None = None,
 ) -> Race:
     count = sum(torch.Size(shape).numel() for shape in shapes)
     return Race(
         name=name,
         what=what,
-        ours=_contender("drivetrain", shapes, AdamW, fresh),
-        peers=tuple(_torch(peer, shapes, fresh) for peer in PEERS),
+        ours=_contender("drivetrain", shapes, AdamW, before),
+        peers=tuple(_torch(peer, shapes, before) for peer in PEERS),
         equal=same,
         floor=floor,
         aim=aim,
@@ -125,8 +142,8 @@ def _race(
     )
 
 
-def _torch(name: str, shapes: Shapes, fresh: bool) -> Callable[[], Contender]:
-    return lambda: _contender(name, shapes, partial(torch.optim.AdamW, **PEERS[name]), fresh)
+def _torch(name: str, shapes: Shapes, before: Before | None) -> Callable[[], Contender]:
+    return lambda: _contender(name, shapes, partial(torch.optim.AdamW, **PEERS[name]), before)
 
 
 def _sequence(name: str, what: str, shapes: Shapes) -> Race:

@@ -15,13 +15,36 @@ from drivetrain.bench.harness.timing import (
 )
 
 
-def test_contenders_alternate_and_turn_round() -> None:
+def test_every_contender_takes_its_turn_and_its_start() -> None:
     calls: list[str] = []
-    pair = [Contender(name=name, run=lambda name=name: calls.append(name)) for name in "ab"]
-    timings = interleave(pair, repeats=4)
-    # Two calls each to warm up, then rounds forwards and backwards in turn.
-    assert calls == [*"aabb", *"ab", *"ba", *"ab", *"ba"]
-    assert {name: len(timing.rounds) for name, timing in timings.items()} == {"a": 4, "b": 4}
+
+    def contender(name: str) -> Contender:
+        return Contender(name=name, run=lambda: calls.append(name), setup=lambda: None)
+
+    timings = interleave([contender(name) for name in "abc"], repeats=4)
+    # Two calls each to warm up, then rounds that each begin with another.
+    assert calls == [*"aabbcc", *"abc", *"bca", *"cab", *"abc"]
+    assert {name: len(timing.rounds) for name, timing in timings.items()} == dict.fromkeys("abc", 4)
+
+
+def test_short_calls_are_repeated_alike_and_long_ones_are_not() -> None:
+    counts = {"short": 0, "long": 0}
+
+    def run(name: str, seconds: float) -> None:
+        counts[name] += 1
+        time.sleep(seconds)
+
+    pair = [
+        Contender(name="short", run=lambda: run("short", 0.002)),
+        Contender(name="long", run=lambda: run("long", 0.01)),
+    ]
+    timings = interleave(pair, repeats=2)
+    assert counts["short"] == counts["long"]
+    assert 2 + 2 * 5 <= counts["short"] <= 2 + 2 * 10  # turns of 20 ms of the shorter
+    assert 0.002 <= timings["short"].median < 0.009
+    counts["short"] = 0
+    interleave([Contender(name="short", run=lambda: run("short", 0.6))], repeats=1)
+    assert counts["short"] == 3
 
 
 def test_setup_runs_before_each_call_outside_the_clock() -> None:
@@ -37,7 +60,7 @@ def test_setup_runs_before_each_call_outside_the_clock() -> None:
 
 
 def test_the_budget_ends_early_after_three_rounds() -> None:
-    slow = Contender(name="a", run=lambda: time.sleep(0.01))
+    slow = Contender(name="a", run=lambda: time.sleep(0.01), setup=lambda: None)
     assert len(interleave([slow], repeats=100, budget_s=0.0)["a"].rounds) == 3
 
 

@@ -1,6 +1,7 @@
 """Times contenders fairly: warmed up apart, interleaved in one process, medians with spread."""
 
 import gc
+import math
 import statistics
 import threading
 import time
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivetrain.bench.harness.case import Contender
+
+TURN_S, LONGEST_TURN_S = 0.02, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +62,39 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time contenders in turn, round after round, so that a drifting machine hits all alike.
 
-    Every second round goes backwards, so that none always follows the same neighbour. Rounds
-    stop early, after three at least, when ``budget_s`` is spent.
+    A turn is as many calls as it takes to last ``TURN_S``, the same number for everyone, and
+    counts with their mean: one short call would measure what its predecessor left in the
+    caches. Where a contender has a ``setup``, everyone is called once a turn. Each round begins
+    with another contender. Rounds stop early, after three at least, when ``budget_s`` is spent.
     """
-    peaks = {contender.name: _warm_up(contender) for contender in contenders}
+    warm = {contender.name: _warm_up(contender) for contender in contenders}
+    calls = _calls([seconds for seconds, _ in warm.values()])
+    if any(contender.setup for contender in contenders):
+        calls = 1
     rounds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     began = time.perf_counter()
     gc.collect()
     gc.disable()
     try:
         for number in range(repeats):
-            for contender in contenders if number % 2 == 0 else reversed(contenders):
-                rounds[contender.name].append(_timed(contender))
+            first = number % len(contenders)
+            for contender in [*contenders[first:], *contenders[:first]]:
+                turn = [_timed(contender) for _ in range(calls)]
+                rounds[contender.name].append(statistics.fmean(turn))
             if number >= 2 and time.perf_counter() - began > budget_s:
                 break
     finally:
         gc.enable()
     return {
-        name: Timing(rounds=tuple(times), peak_bytes=peaks[name]) for name, times in rounds.items()
+        name: Timing(rounds=tuple(times), peak_bytes=warm[name][1])
+        for name, times in rounds.items()
     }
+
+
+def _calls(seconds: Sequence[float]) -> int:
+    """Return the calls a turn: enough for the fastest to last, not too many for the slowest."""
+    enough = math.ceil(TURN_S / max(min(seconds), 1e-9))
+    return max(1, min(enough, int(LONGEST_TURN_S / max(seconds))))
 
 
 def paired_ratio(ours: Timing, theirs: Timing) -> float:
@@ -95,10 +112,9 @@ def _timed(contender: Contender) -> float:
     return float(getattr(result, "seconds", elapsed))
 
 
-def _warm_up(contender: Contender) -> int | None:
+def _warm_up(contender: Contender) -> tuple[float, int | None]:
     peak = peak_memory(lambda: _timed(contender))
-    _timed(contender)
-    return peak
+    return _timed(contender), peak
 
 
 def resident_bytes() -> int | None:
