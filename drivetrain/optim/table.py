@@ -94,7 +94,7 @@ class Table:
             def run(low: int, high: int, kernel: Any = kernel, chunks: Any = chunks) -> None:
                 kernel(chunks, self.rows, case_of, cases, low, high)
 
-            _in_threads(run, len(chunks), launch.elements)
+            in_threads(run, len(chunks), launch.elements)
 
     def squares(self) -> float:
         """Return the sum of squares of all gradients: not finite where any of them is not."""
@@ -107,7 +107,7 @@ class Table:
             ) -> None:
                 kernel(chunks, self.rows, out, low, high)
 
-            _in_threads(run, len(chunks), launch.elements)
+            in_threads(run, len(chunks), launch.elements)
             # Summed by chunks, in their order: the same bits for any number of threads.
             total += float(np.sum(out))
         return total
@@ -136,7 +136,7 @@ def chunks_of(lengths: NDArray[np.int64], chunk: int) -> NDArray[np.int64]:
     return np.stack([row, start, np.minimum(chunk, lengths[row] - start)], axis=1)
 
 
-def _in_threads(run: Callable[[int, int], None], count: int, elements: int) -> None:
+def in_threads(run: Callable[[int, int], None], count: int, elements: int) -> None:
     """Run chunks 0..count, in as many of torch's number of threads as the work is worth.
 
     Chunks are dealt in ranges and each is computed alike, so the bits do not depend on it.

@@ -12,7 +12,7 @@ from torch import Tensor
 from drivetrain.optim import _numba
 from drivetrain.optim.seal import Member as Sealed
 from drivetrain.optim.seal import Seal
-from drivetrain.optim.table import CHUNK, _in_threads, chunks_of
+from drivetrain.optim.table import CHUNK, chunks_of, in_threads
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -99,7 +99,7 @@ class Plan:
             def run(low: int, high: int, one: _Launch = launch, table: Any = table) -> None:
                 one.kernel(one.chunks, self.rows, case_of, table, low, high)
 
-            _in_threads(run, len(launch.chunks), launch.elements)
+            in_threads(run, len(launch.chunks), launch.elements)
         # Autograd must see that a kernel wrote to what it may have saved.
         torch.autograd.graph.increment_version(self._params)
 
