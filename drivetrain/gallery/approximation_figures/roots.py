@@ -100,7 +100,11 @@ def _numbers(
             source=spec,
         ),
     ]
-    rows += [
+    return (*rows, *_gain_numbers(gains))
+
+
+def _gain_numbers(gains: dict[str, Study]) -> list[Number]:
+    return [
         Number(
             what=f"gain {name}: median of w",
             ours=f"{np.median(study.x):.13f}",
@@ -109,7 +113,6 @@ def _numbers(
         )
         for name, study in gains.items()
     ]
-    return tuple(rows)
 
 
 def _tanh_panel(path: Array) -> str:

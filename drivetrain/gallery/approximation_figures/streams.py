@@ -113,26 +113,15 @@ def _numbers(
 ) -> tuple[Number, ...]:
     centred = delays - delays.mean()
     kurtosis = float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3)
-    offline = "numpy, all values at once"
+    moments = story.moments
+    pairs = {
+        "mean, minutes": (repr(float(moments.mean)), repr(float(delays.mean()))),
+        "variance": (repr(float(moments.var)), repr(float(delays.var(ddof=1)))),
+        "excess kurtosis": (f"{moments.kurtosis:.12f}", f"{kurtosis:.12f}"),
+    }
     rows = [
-        Number(
-            what="mean, minutes",
-            ours=repr(float(story.moments.mean)),
-            reference=repr(float(delays.mean())),
-            source=offline,
-        ),
-        Number(
-            what="variance",
-            ours=repr(float(story.moments.var)),
-            reference=repr(float(delays.var(ddof=1))),
-            source=offline,
-        ),
-        Number(
-            what="excess kurtosis",
-            ours=f"{story.moments.kurtosis:.12f}",
-            reference=f"{kurtosis:.12f}",
-            source=offline,
-        ),
+        Number(what=what, ours=ours, reference=reference, source="numpy, all values at once")
+        for what, (ours, reference) in pairs.items()
     ]
     for level, value in zip(LEVELS, story.quantiles[-1], strict=True):
         rows.append(

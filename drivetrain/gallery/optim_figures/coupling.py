@@ -35,50 +35,15 @@ def path(kind: str) -> np.ndarray:
     return np.array(places)
 
 
+COLOURS = dict(zip(GOLDEN, (ORANGE, BLUE, PURPLE), strict=True))
+
+
 def figure(seed: int) -> Figure:
     """Return the figure: θ's second component over three steps, and the terms that move it."""
     paths = {kind: path(kind) for kind in GOLDEN}
-    colours = dict(zip(GOLDEN, (ORANGE, BLUE, PURPLE), strict=True))
-
-    def steps(ax: Axes) -> None:
-        for kind, places in paths.items():
-            ax.plot(range(4), places[:, 1], color=colours[kind])
-            ax.plot(3, GOLDEN[kind][1], "o", ms=9, mfc="none", mec=MUTED, mew=1.5, clip_on=False)
-        ax.set_xlim(0, 3)
-        ax.set_xticks(range(4))
-        ax.set_title("θ₂, whose gradient says: go down")
-        ax.set_xlabel("step")
-        end_labels(ax, [(places[-1, 1], kind, colours[kind]) for kind, places in paths.items()])
-
-    def terms(ax: Axes) -> None:
-        gradient, pull = GRADIENTS[0][1], 0.1 * START[1]
-        rows = (("∇f", gradient, INK), ("λθ", pull, MUTED), ("∇f + λθ", gradient + pull, ORANGE))
-        for place, (_name, value, colour) in enumerate(rows):
-            ax.barh(place, value, height=0.5, color=colour)
-            ax.text(0.018, place, f"{value:+.2f}".replace("-", "−"), va="center", color=colour)
-        ax.axvline(0, color=MUTED, lw=1)
-        ax.set_yticks(range(3), [name for name, _, _ in rows])
-        ax.invert_yaxis()
-        ax.set(xlim=(-0.11, 0.06), xticks=[-0.1, -0.05, 0, 0.05])
-        ax.grid(axis="y", visible=False)
-        ax.set_title("What Adam + L2 takes for the gradient of θ₂")
-
     return Figure(
         title="L2 decay enters Adam's moments and can turn a step around; decoupled decay cannot",
-        panels=(
-            panel(
-                steps,
-                alt="θ₂ rises from −1 to −0.71 under Adam with L2, falls to −1.26 under "
-                "AdamW with decay lr·λ and stays near −0.99 with decay η·λ.",
-                width=HALF + 30,
-            ),
-            panel(
-                terms,
-                alt="At the first step the gradient is +0.01, the L2 pull −0.10, and "
-                "their sum −0.09 has the other sign.",
-                width=HALF - 48,
-            ),
-        ),
+        panels=(_steps_panel(paths), _terms_panel()),
         caption="θ starts at (2, −1) with learning rate 0.1 and decay 0.1; the gradients are "
         "(.5, .01), (−.2, .02), (.1, .03). Adam divides by the gradient's own size, so its first "
         "step is ±lr whichever way the sum points, and here the pull λθ outweighs ∇f. The rings "
@@ -92,4 +57,46 @@ def figure(seed: int) -> Figure:
             )
             for kind in GOLDEN
         ),
+    )
+
+
+def _steps_panel(paths: dict[str, np.ndarray]) -> str:
+    def paint(ax: Axes) -> None:
+        for kind, places in paths.items():
+            ax.plot(range(4), places[:, 1], color=COLOURS[kind])
+            ax.plot(3, GOLDEN[kind][1], "o", ms=9, mfc="none", mec=MUTED, mew=1.5, clip_on=False)
+        ax.set_xlim(0, 3)
+        ax.set_xticks(range(4))
+        ax.set_title("θ₂, whose gradient says: go down")
+        ax.set_xlabel("step")
+        end_labels(ax, [(places[-1, 1], kind, COLOURS[kind]) for kind, places in paths.items()])
+
+    return panel(
+        paint,
+        alt="θ₂ rises from −1 to −0.71 under Adam with L2, falls to −1.26 under AdamW with decay "
+        "lr·λ and stays near −0.99 with decay η·λ.",
+        width=HALF + 30,
+    )
+
+
+def _terms_panel() -> str:
+    gradient, pull = GRADIENTS[0][1], 0.1 * START[1]
+    rows = (("∇f", gradient, INK), ("λθ", pull, MUTED), ("∇f + λθ", gradient + pull, ORANGE))
+
+    def paint(ax: Axes) -> None:
+        for place, (_, value, colour) in enumerate(rows):
+            ax.barh(place, value, height=0.5, color=colour)
+            ax.text(0.018, place, f"{value:+.2f}".replace("-", "−"), va="center", color=colour)
+        ax.axvline(0, color=MUTED, lw=1)
+        ax.set_yticks(range(3), [name for name, _, _ in rows])
+        ax.invert_yaxis()
+        ax.set(xlim=(-0.11, 0.06), xticks=[-0.1, -0.05, 0, 0.05])
+        ax.grid(axis="y", visible=False)
+        ax.set_title("What Adam + L2 takes for the gradient of θ₂")
+
+    return panel(
+        paint,
+        alt="At the first step the gradient is +0.01, the L2 pull −0.10, and their sum −0.09 has "
+        "the other sign.",
+        width=HALF - 48,
     )

@@ -57,24 +57,12 @@ def _golden() -> float:
     return float(place.detach()[1])
 
 
+Runs = dict[tuple[str, float], tuple[np.ndarray, nn.Module]]
+
+
 def figure(seed: int) -> Figure:
     """Return the figure: parameter norms under both rules for three learning rates."""
     runs = {(decay, rate): run(decay, rate, seed) for decay in DECAY for rate in RATES}
-
-    def draw(decay: str, title: str) -> str:
-        def paint(ax: Axes) -> None:
-            for rate in RATES:
-                ax.plot(runs[decay, rate][0], color=COLOURS[rate])
-            ax.set(xlim=(0, STEPS), ylim=(0, 1.1 * runs["lr", RATES[0]][0].max()))
-            ax.set_title(title)
-            ax.set_xlabel("step")
-            ax.set_ylabel("‖θ‖")
-            ends = [(runs[decay, r][0][-1], f"lr {r:g}", COLOURS[r]) for r in RATES]
-            end_labels(ax, ends)
-
-        ends = ", ".join(f"{runs[decay, r][0][-1]:.1f} at lr {r:g}" for r in RATES)
-        return panel(paint, alt=f"Norms after {STEPS} steps with {title}: {ends}.")
-
     pair = [runs[decay, RATES[1]][1] for decay in DECAY]
     gap = max(
         float((a - b).detach().abs().max())
@@ -83,8 +71,8 @@ def figure(seed: int) -> Figure:
     return Figure(
         title="Two rules of decoupled decay: only torch's follows the learning rate",
         panels=(
-            draw("lr", f"decay lr·λ, λ = {DECAY['lr']:g}"),
-            draw("schedule", f"decay η·λ, λ = {DECAY['schedule']:g}"),
+            _norms_panel(runs, "lr", f"decay lr·λ, λ = {DECAY['lr']:g}"),
+            _norms_panel(runs, "schedule", f"decay η·λ, λ = {DECAY['schedule']:g}"),
         ),
         caption="Norm of all parameters of a perceptron learning digits under a cosine schedule. "
         'Both rules fade with the schedule. Change the base rate, and decay="lr" changes the '
@@ -105,3 +93,19 @@ def figure(seed: int) -> Figure:
         ),
         sources=(task(seed).source,),
     )
+
+
+def _norms_panel(runs: Runs, decay: str, title: str) -> str:
+    last = {rate: float(runs[decay, rate][0][-1]) for rate in RATES}
+
+    def paint(ax: Axes) -> None:
+        for rate in RATES:
+            ax.plot(runs[decay, rate][0], color=COLOURS[rate])
+        ax.set(xlim=(0, STEPS), ylim=(0, 1.1 * runs["lr", RATES[0]][0].max()))
+        ax.set_title(title)
+        ax.set_xlabel("step")
+        ax.set_ylabel("‖θ‖")
+        end_labels(ax, [(norm, f"lr {rate:g}", COLOURS[rate]) for rate, norm in last.items()])
+
+    ends = ", ".join(f"{norm:.1f} at lr {rate:g}" for rate, norm in last.items())
+    return panel(paint, alt=f"Norms after {STEPS} steps with {title}: {ends}.")

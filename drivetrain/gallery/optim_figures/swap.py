@@ -39,17 +39,38 @@ def run(legs: tuple[type, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(losses), np.array(places)
 
 
+LEGS = ((0, "torch", MUTED), (LEG, "drivetrain", BLUE), (2 * LEG, "torch", MUTED))
+
+
 def figure(seed: int) -> Figure:
     """Return the figure: the loss across two swaps, and its distance to torch alone."""
-    plain, exchanged = torch.optim.AdamW, (torch.optim.AdamW, AdamW, torch.optim.AdamW)
-    losses, places = run(exchanged, seed)
+    plain = torch.optim.AdamW
+    losses, places = run((plain, AdamW, plain), seed)
     reference, reference_places = run((plain, plain, plain), seed)
     _, reruns = run((AdamW, AdamW, AdamW), seed)
     apart = np.abs(places - reference_places).max(1)
-    legs = ((0, "torch", MUTED), (LEG, "drivetrain", BLUE), (2 * LEG, "torch", MUTED))
+    differences = {
+        "largest difference of a loss": np.abs(losses - reference).max(),
+        "largest difference of a parameter": apart.max(),
+        f"the same, ours for all {3 * LEG} steps": np.abs(reruns - reference_places).max(),
+    }
+    return Figure(
+        title="Swap the optimizer in mid-training, both ways: the curve does not notice",
+        panels=(_loss_panel(losses), _distance_panel(apart)),
+        caption=f"{LEG} steps of torch.optim.AdamW, {LEG} of ours, {LEG} of torch's again, each "
+        "loading the state dict of the one before. Beside it, how far the parameters ever are "
+        "from a run of torch alone on the same batches: rounding, amplified by training.",
+        numbers=tuple(
+            Number(what=what, ours=f"{gap:.1e}", reference="0", source="torch alone, same batches")
+            for what, gap in differences.items()
+        ),
+        sources=(task(seed).source,),
+    )
 
-    def loss(ax: Axes) -> None:
-        for first, name, colour in legs:
+
+def _loss_panel(losses: np.ndarray) -> str:
+    def paint(ax: Axes) -> None:
+        for first, name, colour in LEGS:
             steps = np.arange(first, min(first + LEG + 1, len(losses)))
             ax.plot(steps, losses[steps], color=colour)
             ax.text(first + LEG / 2, 2.42, name, color=colour, ha="center", weight="bold")
@@ -58,47 +79,18 @@ def figure(seed: int) -> Figure:
         ax.set_title("One loss curve")
         ax.set_xlabel("step")
 
-    def distance(ax: Axes) -> None:
+    return panel(paint, alt="A loss curve falls smoothly across two swaps of the optimizer.")
+
+
+def _distance_panel(apart: np.ndarray) -> str:
+    def paint(ax: Axes) -> None:
         ax.plot(apart / np.finfo(np.float32).eps, color=BLUE)
         ax.set_xlim(0, 3 * LEG)
         ax.set_ylim(bottom=0)
-        ax.axvline(LEG, color=AXIS, lw=1, ls=(0, (3, 3)))
-        ax.axvline(2 * LEG, color=AXIS, lw=1, ls=(0, (3, 3)))
+        for first in (LEG, 2 * LEG):
+            ax.axvline(first, color=AXIS, lw=1, ls=(0, (3, 3)))
         ax.set_title("max |θ − θ of torch alone|, in float32 epsilons")
         ax.set_xlabel("step")
 
-    return Figure(
-        title="Swap the optimizer in mid-training, both ways: the curve does not notice",
-        panels=(
-            panel(loss, alt="A loss curve falls smoothly across two swaps of the optimizer."),
-            panel(
-                distance,
-                alt="The largest distance to the parameters of an all-torch run is "
-                f"{apart.max():.1e} over {3 * LEG} steps.",
-            ),
-        ),
-        caption=f"{LEG} steps of torch.optim.AdamW, {LEG} of ours, {LEG} of torch's again, each "
-        "loading the state dict of the one before. Beside it, how far the parameters ever are "
-        "from a run of torch alone on the same batches: rounding, amplified by training.",
-        numbers=(
-            Number(
-                what="largest difference of a loss",
-                ours=f"{np.abs(losses - reference).max():.1e}",
-                reference="0",
-                source="torch alone, same batches",
-            ),
-            Number(
-                what="largest difference of a parameter",
-                ours=f"{apart.max():.1e}",
-                reference="0",
-                source="torch alone, same batches",
-            ),
-            Number(
-                what="the same, ours for all 300 steps",
-                ours=f"{np.abs(reruns - reference_places).max():.1e}",
-                reference="0",
-                source="torch alone, same batches",
-            ),
-        ),
-        sources=(task(seed).source,),
-    )
+    most = f"{apart.max():.1e}"
+    return panel(paint, alt=f"The largest distance to an all-torch run is {most}.")
