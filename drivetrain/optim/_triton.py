@@ -219,6 +219,11 @@ def norm_kernel(
     tl.store(spoiled + chunk, tl.max(bad, 0))
 
 
+def is_interpreted() -> bool:
+    """Tell whether the kernels are run by Triton's interpreter, which takes tensors on the CPU."""
+    return not isinstance(adam_kernel, triton.JITFunction)
+
+
 def gradient_norm(
     chunks: torch.Tensor, rows: torch.Tensor, *, dtype: torch.dtype, column: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer, ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.backend import choose
-from drivetrain.optim.by_torch import squares_by_torch, step_by_reference, step_by_torch
+from drivetrain.optim.dispatch import BACKENDS, check_devices, squarer, stepper
 from drivetrain.optim.gather import Gathered, gather
 from drivetrain.optim.lowbit.rules import restore
 from drivetrain.optim.options import DEFAULTS, check_group, check_options, hyperparameters, kind_of
@@ -20,7 +20,6 @@ from drivetrain.optim.seal import Member, Seal
 from drivetrain.optim.table import Table
 
 Scalar = float | Tensor
-BACKENDS = ("reference", "torch", "numba")
 
 
 class Options(TypedDict, total=False):
@@ -43,6 +42,12 @@ class Options(TypedDict, total=False):
 
 class Adam(Optimizer):
     r"""Adam, with torch's signature, state and results, in one launch over all tensors.
+
+    Numba's kernels step parameters on the CPU. Parameters on a GPU are stepped by Triton's where
+    Triton is installed, a launch for each group and dtype, and by torch's operations elsewhere.
+    The Triton kernels are checked by Triton's interpreter and compiled ahead of time for sm_90;
+    they have not been timed on a GPU. ``with drivetrain.core.backend.use("torch")`` turns them
+    off.
 
     .. math::
         m_t = β_1 m_{t-1} + (1-β_1) g_t, \quad v_t = β_2 v_{t-1} + (1-β_2) g_t^2, \quad
@@ -158,7 +163,7 @@ class Adam(Optimizer):
             closure: Computes the loss anew, and its gradients; what it returns is returned.
 
         Raises:
-            RuntimeError: A sparse gradient.
+            RuntimeError: A sparse gradient; ``use("triton")`` where Triton cannot run.
             ValueError: A gradient of another dtype or device than its parameter's; parameters
                 that share memory.
         """
@@ -185,6 +190,7 @@ class Adam(Optimizer):
         if table is not None and kinds == self._kinds and table.fits(groups, state):
             return
         self._gathered = found = gather(groups, state, kernels=backend == "numba")
+        check_devices(device for _, device in found.by_torch)
         self._kinds = kinds
         self._table = table = Table.of(found.entries)
         # What torch steps is checked anew each time, and a borrowed gradient is of this step.
@@ -206,7 +212,8 @@ class Adam(Optimizer):
         if self.max_grad_norm is None and not self.skip_nonfinite:
             return factor
         squares = self._table.squares() if self._table else 0.0
-        squares += sum(squares_by_torch(grads) for _, grads in self._gathered.by_torch.values())
+        for (_, device), (_, grads) in self._gathered.by_torch.items():
+            squares += squarer(device)(grads)
         self.grad_norm = norm = math.sqrt(squares) * factor
         if self.skip_nonfinite and not math.isfinite(norm) and not self._all_finite():
             return None
@@ -228,9 +235,8 @@ class Adam(Optimizer):
     def _advance(self, factor: float) -> None:
         if self._table is not None and self._table.params:
             self._table.step(self._hyperparameters(factor))
-        by_hand = step_by_reference if self._kinds[0] == "reference" else step_by_torch
-        for number, (params, grads) in self._gathered.by_torch.items():
-            by_hand(self.param_groups[number], params, grads, self.state, factor)
+        for (number, device), (params, grads) in self._gathered.by_torch.items():
+            stepper(device)(self.param_groups[number], params, grads, self.state, factor)
 
     def _hyperparameters(self, factor: float) -> NDArray[np.float64]:
         return np.array([hyperparameters(group, factor) for group in self.param_groups])

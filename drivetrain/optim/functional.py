@@ -8,12 +8,11 @@ from torch import Tensor, float32, no_grad
 
 from drivetrain.core.backend import choose
 from drivetrain.core.errors import unknown
-from drivetrain.optim.by_torch import step_by_reference, step_by_torch
+from drivetrain.optim.dispatch import BACKENDS, check_devices, stepper
 from drivetrain.optim.gather import Gathered, check_apart, place
 from drivetrain.optim.options import DEFAULTS, check_group, hyperparameters
 from drivetrain.optim.table import Table
 
-BACKENDS = ("reference", "torch", "numba")
 _DEFAULTS = {
     **DEFAULTS,
     "lr": 1e-3,
@@ -46,14 +45,17 @@ def adamw_(
         exp_avgs: First moments m, laid out as the parameters.
         exp_avg_sqs: Second moments v, likewise.
         state_steps: 0-d float32 tensors, the steps done so far; they are advanced.
-        backend: ``"reference"``, ``"torch"`` or ``"numba"``; None for the default.
+        backend: ``"reference"``, ``"torch"``, ``"numba"`` or ``"triton"``; None for the default:
+            Numba for tensors on the CPU, and Triton, if it is installed, on a GPU. Triton's
+            kernels are checked by its interpreter and compiled ahead of time for sm_90, not
+            timed on a GPU.
         options: ``max_exp_avg_sqs`` (largest v so far; turns AMSGrad on) and the options of a
             parameter group: ``lr`` (0.001), ``betas`` (0.9, 0.999), ``eps`` (1e-8),
             ``weight_decay`` (0.01), ``decoupled_weight_decay`` (True), ``decay`` (``"lr"``),
             ``initial_lr`` (None), ``maximize`` (False).
 
     Raises:
-        RuntimeError: A sparse gradient.
+        RuntimeError: A sparse gradient; ``"triton"`` where Triton cannot run.
         TypeError: No option has that name.
         ValueError: Lists of different lengths; tensors that are not of their parameter's kind;
             an option out of range; parameters that share memory.
@@ -80,11 +82,11 @@ def adamw_(
     for param, grad, state in zip(params, _matching("grads", grads, params), states):
         place(gathered, (param, grad, state), 0, group, chosen == "numba")
     check_apart(gathered.entries)
-    by_hand = step_by_reference if chosen == "reference" else step_by_torch
+    check_devices((device for _, device in gathered.by_torch), backend)
     with no_grad():
         Table.of(gathered.entries).step(np.array([hyperparameters(group, 1.0)]))
-        for own in gathered.by_torch.values():
-            by_hand(group, *own, dict(zip(params, states)))
+        for (_, device), own in gathered.by_torch.items():
+            stepper(device, backend)(group, *own, dict(zip(params, states)))
 
 
 def _group(options: dict[str, Any], *, amsgrad: bool) -> dict[str, Any]:

@@ -20,12 +20,15 @@ class Gathered:
 
     Attributes:
         entries: Those that a kernel steps, sorted by rule.
-        by_torch: By group, those that torch's operations step, and their gradients.
+        by_torch: By group and device, those that torch's operations step (or Triton's kernels,
+            see ``dispatch.py``), and their gradients.
         borrowed: Copies of gradients made for this step.
     """
 
     entries: list[Entry] = field(default_factory=list)
-    by_torch: dict[int, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
+    by_torch: dict[tuple[int, torch.device], tuple[list[Tensor], list[Tensor]]] = field(
+        default_factory=dict
+    )
     borrowed: list[Tensor] = field(default_factory=list)
 
 
@@ -141,7 +144,7 @@ def place(
         )
     if rule is None or (rule.plain and not (kernels and flat)):
         _complete_for_torch(param, state, group)
-        params, grads = gathered.by_torch.setdefault(number, ([], []))
+        params, grads = gathered.by_torch.setdefault((number, param.device), ([], []))
         params.append(param)
         grads.append(grad)
         return

@@ -1,9 +1,13 @@
 """Steps by the Triton kernels: one launch over all parameters of a group that are of one kind.
 
-Stands in for ``by_torch.py`` where the tensors are on a GPU; what no kernel covers is left to it.
+Stands in for ``by_torch.py`` where the tensors are on a GPU; what no kernel covers is left to it:
+float64 and complex parameters, tensors with gaps or of subclasses, ``capturable`` and
+``differentiable`` groups. Checked by Triton's interpreter on the CPU, and compiled ahead of time
+for sm_90; not timed on a GPU.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +27,22 @@ class _Mine(NamedTuple):
 
     tensors: list[Tensor]
     step: Tensor
+
+
+def check_runs_here(device: torch.device) -> None:
+    """Raise where Triton can neither compile for a device nor interpret.
+
+    Raises:
+        RuntimeError: The device is no GPU, and Triton's interpreter is off.
+    """
+    from drivetrain.optim import _triton
+
+    if device.type == "cuda" or (device.type == "cpu" and _triton.is_interpreted()):
+        return
+    raise RuntimeError(
+        "backend 'triton' needs tensors on a GPU, or Triton's interpreter for those on the CPU: "
+        f"set TRITON_INTERPRET=1 before Triton is imported. Got tensors on {str(device)!r}."
+    )
 
 
 def step_by_triton(
@@ -67,12 +87,13 @@ def squares_by_triton(grads: Sequence[Tensor]) -> float:
 
     kinds: dict[Any, list[Tensor]] = {}
     for grad in grads:
-        covered = grad.dtype in _KINDS and is_dense(grad)
+        covered = grad.dtype in _KINDS and type(grad) is Tensor and is_dense(grad)
         kinds.setdefault((grad.device, grad.dtype) if covered else None, []).append(grad)
     total = squares_by_torch(kinds.pop(None, []))
     for (device, dtype), chosen in kinds.items():
         chunks, rows = _tables([[grad] for grad in chosen], device)
-        norm, _ = _triton.gradient_norm(chunks, rows, dtype=dtype, column=0)
+        with _launching_on(device):
+            norm, _ = _triton.gradient_norm(chunks, rows, dtype=dtype, column=0)
         total += float(norm.square())
     return total
 
@@ -80,6 +101,9 @@ def squares_by_triton(grads: Sequence[Tensor]) -> float:
 def _is_ours(group: Group, tensors: list[Tensor], step: Tensor) -> bool:
     param = tensors[0]
     if group["differentiable"] or group["capturable"] or step.device.type != "cpu":
+        return False
+    # A subclass, such as a DTensor, may have no memory of its own at its address.
+    if any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors):
         return False
     if param.dtype not in _KINDS or not is_dense(param):
         return False
@@ -106,14 +130,20 @@ def _launch(group: Group, members: list[_Mine], factor: float) -> None:
     chunks, rows = _tables([member.tensors for member in members], device)
     tables = (chunks, rows, _on(device, followed, torch.int64), _on(device, cases, torch.float32))
     p, g, m = (tensor.dtype for tensor in members[0].tensors[:3])
-    _triton.adam_step(
-        tables,
-        _on(device, [1.0, 0.0], torch.float32),
-        dtypes=(p, g, m, p),
-        columns=_triton.Columns(m=2, v=3, vmax=4 if group["amsgrad"] else -1),
-        aligned=_are_aligned(members),
-    )
+    with _launching_on(device):
+        _triton.adam_step(
+            tables,
+            _on(device, [1.0, 0.0], torch.float32),
+            dtypes=(p, g, m, p),
+            columns=_triton.Columns(m=2, v=3, vmax=4 if group["amsgrad"] else -1),
+            aligned=_are_aligned(members),
+        )
     torch.autograd.graph.increment_version([member.tensors[0] for member in members])
+
+
+def _launching_on(device: torch.device) -> AbstractContextManager[Any]:
+    # Triton launches on the current GPU, which need not be the one that holds the tensors.
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _are_aligned(members: list[_Mine]) -> bool:
