@@ -99,7 +99,7 @@ def figure(seed: int) -> Figure:
     """Return the figure: coverage counted, then two real data sets beside classical intervals."""
     intervals = streams(seed)
     progress, tumours = fit_diabetes(seed), fit_tumours(seed)
-    sources = (diabetes(), breast_cancer())
+    sources = {"Diabetes": diabetes(), "Tumours": breast_cancer()}
     return Figure(
         title="Intervals that cover what they promise, from a single pass over a stream",
         panels=(
@@ -113,7 +113,7 @@ def figure(seed: int) -> Figure:
         f"with plug-in intervals ({PASSES['diabetes']:,} and {PASSES['tumours']:,} passes of rows "
         "drawn at random), beside the classical estimate of the same rows.",
         numbers=_numbers(intervals, progress, tumours),
-        sources=tuple(f"{s.source}. Licence: {s.licence}." for s in sources),
+        sources=tuple(f"{n}: {s.source}. Licence: {s.licence}." for n, s in sources.items()),
     )
 
 
