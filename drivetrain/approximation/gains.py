@@ -77,10 +77,17 @@ class Gain:
     log_power: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_finite_real("a", self.a, low=0.0, open_low=True)
-        _check_finite_real("alpha", self.alpha, low=0.0)
-        _check_finite_real("A", self.A, low=-1.0, open_low=True)
-        _check_finite_real("log_power", self.log_power, low=-math.inf, open_low=True)
+        checked = {
+            "a": _check_finite_real("a", self.a, low=0.0, open_low=True),
+            "alpha": _check_finite_real("alpha", self.alpha, low=0.0),
+            "A": _check_finite_real("A", self.A, low=-1.0, open_low=True),
+            "log_power": _check_finite_real(
+                "log_power", self.log_power, low=-math.inf, open_low=True
+            ),
+        }
+        # Python floats, whatever came: a numpy float32 would make every step a float32.
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def constant(cls, c: float) -> "Gain":
@@ -112,8 +119,8 @@ class Gain:
         check_integer("k", k, low=1)
         numerator = self.a
         if self.log_power:
-            numerator *= math.pow(math.log(max(k, 2)), self.log_power)
-        return numerator / math.pow(k + self.A, self.alpha)
+            numerator *= _power(math.log(max(k, 2)), self.log_power)
+        return numerator / _power(k + self.A, self.alpha)
 
     __call__ = at
 
@@ -128,7 +135,9 @@ class Gain:
         k = np.arange(start, start + n, dtype=np.float64)
         numerator = np.full(n, float(self.a))
         if self.log_power:
-            numerator *= _powers(map(math.log, np.maximum(k, 2.0).tolist()), self.log_power, n)
+            numerator *= _powers(
+                list(map(math.log, np.maximum(k, 2.0).tolist())), self.log_power, n
+            )
         if self.alpha == 0.0:
             return numerator
         base = k + self.A
@@ -196,7 +205,9 @@ def check_gain(gain: Gain | Schedule | float, *, slope: float | None = None) -> 
     """Check any gain: the family by its exponents, a function by the slope of log a_k.
 
     A function is looked at between k = 10^4 and 10^6, where -d log a_k / d log k stands for α.
-    That is a hint, no proof: within 0.02 of a border the answer is None, and it only warns.
+    That is a hint, no proof: within 0.02 of a border the answer is None, and it only warns. One
+    that is 0 by then falls faster than every power; one that ends before, such as a table, is
+    not judged.
 
     Args:
         gain: A Gain, a number (constant) or a function of k >= 1.
@@ -206,14 +217,13 @@ def check_gain(gain: Gain | Schedule | float, *, slope: float | None = None) -> 
         GainWarning: A condition fails, or seems to.
 
     Raises:
-        ValueError: The function is not positive and finite.
+        TypeError: The function gives no number.
+        ValueError: It is negative or not finite.
     """
     schedule = as_schedule(gain)
     if isinstance(schedule, Gain):
         return schedule.check(slope=slope)
-    ks = (10**4, 10**5, 10**6)
-    values = [_check_finite_real(f"gain({k})", schedule(k), low=0.0, open_low=True) for k in ks]
-    exponent = -float(np.polyfit(np.log(ks), np.log(values), 1)[0])
+    exponent = _measured_exponent(schedule)
     report = GainReport(
         sum_infinite=_below(exponent, 1.0),
         squares_finite=_below(-exponent, -0.5),
@@ -225,6 +235,20 @@ def check_gain(gain: Gain | Schedule | float, *, slope: float | None = None) -> 
     )
     _warn(report, constant=abs(exponent) < _MARGIN)
     return report
+
+
+def _measured_exponent(schedule: Schedule) -> float:
+    """Return how fast a function falls; infinite where it has come to 0, NaN where it ends."""
+    ks, values = (10**4, 10**5, 10**6), []
+    for k in ks:
+        try:
+            value = schedule(k)
+        except (LookupError, ArithmeticError):
+            return math.nan
+        values.append(_check_finite_real(f"gain({k})", value, low=0.0))
+    if 0.0 in values:
+        return math.inf
+    return -float(np.polyfit(np.log(ks), np.log(values), 1)[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +291,8 @@ def advise_gain(points: ArrayLike, observations: ArrayLike, *, target: float = 0
         Lai and Robbins, Adaptive design and stochastic approximation, Ann. Stat. 7 (1979).
     """
     w = check_array("points", points, ndim=(1, 2), finite=True)
-    y = check_array("observations", observations, ndim=w.ndim, finite=True) - target
+    y = check_array("observations", observations, ndim=w.ndim, finite=True)
+    y = y - check_real("target", target)
     n = check_same_length(points=w, observations=y)
     w, y = w.reshape(n, -1), y.reshape(n, -1)
     p = w.shape[1]
@@ -297,13 +322,23 @@ def _check_finite_real(name: str, value: float, *, low: float, open_low: bool = 
 
 
 def _below(value: float, border: float) -> bool | None:
-    return None if abs(value - border) < _MARGIN else value < border
+    return None if math.isnan(value) or abs(value - border) < _MARGIN else value < border
 
 
-def _powers(base: "map[float] | list[float]", exponent: float, n: int) -> NDArray[np.float64]:
+def _power(base: float, exponent: float) -> float:
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+
+
+def _powers(base: list[float], exponent: float, n: int) -> NDArray[np.float64]:
     # numpy's power may take a vector path that differs from the C library's in the last bit;
     # the single step, Numba and scikit-learn all call the C library.
-    return np.fromiter(map(math.pow, base, repeat(exponent)), np.float64, n)
+    try:
+        return np.fromiter(map(math.pow, base, repeat(exponent)), np.float64, n)
+    except OverflowError:
+        return np.fromiter(map(_power, base, repeat(exponent)), np.float64, n)
 
 
 def _sum_infinite(alpha: float, beta: float) -> tuple[bool, str]:

@@ -158,8 +158,30 @@ def test_functions_are_judged_by_their_slope(function, infinite, finite) -> None
 
 
 def test_a_function_must_be_positive() -> None:
-    with pytest.raises(ValueError, match=r"gain\(10000\) must be > 0"):
+    with pytest.raises(ValueError, match=r"gain\(10000\) must be >= 0"):
         check_gain(lambda k: -1.0)
+
+
+def test_a_function_that_vanishes_or_ends_is_allowed() -> None:
+    with pytest.warns(GainWarning, match=r"k\^-inf"):
+        report = check_gain(lambda k: 0.5**k)
+    assert (report.sum_infinite, report.squares_finite) == (False, True)
+    table = [1.0, 0.5, 0.25]
+    report = check_gain(lambda k: table[k - 1])
+    assert (report.sum_infinite, report.squares_finite) == (None, None)
+    assert robbins_monro(lambda w: w - 1.0, 0.0, steps=3, gain=lambda k: table[k - 1]).x == 1.0
+
+
+def test_steep_gains_fall_to_nothing_instead_of_overflowing() -> None:
+    # 10^400 is no float; 1/inf is 0, which is what a_10 rounds to.
+    gain = Gain(alpha=400.0)
+    assert gain.at(10) == 0.0
+    assert gain.array(10).tolist() == [gain.at(k) for k in range(1, 11)]
+
+
+def test_parameters_become_python_floats() -> None:
+    gain = Gain(np.float32(0.1), np.int64(1), np.float32(2.0))  # type: ignore[arg-type]
+    assert all(type(value) is float for value in (gain.a, gain.alpha, gain.A, gain.at(3)))
 
 
 def test_a_number_is_a_constant_gain() -> None:
