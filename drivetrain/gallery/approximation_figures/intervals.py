@@ -99,7 +99,7 @@ def figure(seed: int) -> Figure:
     """Return the figure: coverage counted, then two real data sets beside classical intervals."""
     intervals = streams(seed)
     progress, tumours = fit_diabetes(seed), fit_tumours(seed)
-    sources = {"Diabetes": diabetes(), "Tumours": breast_cancer()}
+    patients, cells = diabetes(), breast_cancer()
     return Figure(
         title="Intervals that cover what they promise, from a single pass over a stream",
         panels=(
@@ -113,7 +113,10 @@ def figure(seed: int) -> Figure:
         f"with plug-in intervals ({PASSES['diabetes']:,} and {PASSES['tumours']:,} passes of rows "
         "drawn at random), beside the classical estimate of the same rows.",
         numbers=_numbers(intervals, progress, tumours),
-        sources=tuple(f"{n}: {s.source}. Licence: {s.licence}." for n, s in sources.items()),
+        sources=(
+            f"Diabetes: {patients.source}. Licence: {patients.licence}.",
+            f"Tumours: {cells.source}. Licence: {cells.licence}.",
+        ),
     )
 
 
