@@ -179,7 +179,10 @@ class DecisionProcess:
 
     def backup(self, v: ArrayLike) -> Array:
         r"""Return $q(s, a) = r(s, a) + \gamma \sum_{s'} p(s' | s, a) v(s')$; 0 at the end."""
-        q = np.asarray(self.rewards) + self.gamma * (np.asarray(self.transitions) @ np.asarray(v))
+        values = check_array("v", v, ndim=1)
+        if len(values) != self.shape[0]:
+            raise ValueError(f"v must have shape ({self.shape[0]},). Got {values.shape}.")
+        q = np.asarray(self.rewards) + self.gamma * (np.asarray(self.transitions) @ values)
         return np.where(np.asarray(self.terminal)[:, None], 0.0, q)
 
     def value_iteration(self, *, tolerance: float = 1e-12) -> Array:
@@ -208,11 +211,14 @@ class DecisionProcess:
 
         Args:
             policy: (S,) actions, or (S, A) probabilities.
+
+        Raises:
+            ValueError: An action that does not exist, or probabilities that do not fit.
         """
         n, m = self.shape
-        pi = np.asarray(policy)
+        pi = check_array("policy", policy, ndim=(1, 2))
         if pi.ndim == 1:
-            pi = np.eye(m)[pi]
+            pi = np.asarray(pi[:, None] == np.arange(m), dtype=np.float64)
         check_probabilities("policy", pi, (n, m))
         P = np.einsum("sa,sat->st", pi, np.asarray(self.transitions))
         r = np.sum(pi * np.asarray(self.rewards), axis=1)
@@ -224,7 +230,8 @@ def check_probabilities(name: str, rows: Array, shape: tuple[int, int]) -> None:
     if rows.shape != shape:
         raise ValueError(f"{name} must have shape {shape}. Got {rows.shape}.")
     sums = rows.sum(axis=1)
-    if np.any(rows < 0.0) or np.any(np.abs(sums - 1.0) > 1e-9):
+    # Written so that NaN is refused.
+    if not (np.all(rows >= 0.0) and np.all(np.abs(sums - 1.0) <= 1e-9)):
         worst = int(np.argmax(np.abs(sums - 1.0)))
         raise ValueError(
             f"{name} must hold probabilities >= 0 that sum to 1. Row {worst} sums to "
@@ -288,8 +295,8 @@ def gridworld(
         Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 4.
     """
     rows = layout.strip().splitlines()
-    width = len(rows[0])
-    if any(len(row) != width for row in rows) or set(layout) - set(".#G\n"):
+    width = len(rows[0]) if rows else 0
+    if not rows or any(len(row) != width for row in rows) or set(layout) - set(".#G\n"):
         raise ValueError("layout must be equal rows of '.', '#' and 'G'.")
     check_real("slip", slip, low=0.0, high=1.0)
     n = len(rows) * width

@@ -9,7 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
 from drivetrain.approximation.processes.chains import DecisionProcess, cumulative
-from drivetrain.approximation.processes.schedules import gains_from, schedule_config, schedule_of
+from drivetrain.approximation.processes.schedules import (
+    VisitGains,
+    schedule_config,
+    schedule_of,
+    visits_from,
+)
 from drivetrain.approximation.search.saving import (
     Resumable,
     expect_kind,
@@ -69,6 +74,7 @@ class QLearning(Resumable):
         self.gamma = check_real("gamma", gamma, low=0.0, high=1.0)
         self.epsilon = check_real("epsilon", epsilon, low=0.0, high=1.0)
         self._schedule = as_schedule(gain)
+        self._gains = VisitGains(self._schedule)
         self._rng = numpy_generator(random_state)
         self.visits = np.zeros(self.q.shape, dtype=np.int64)
         self.state: int | None = None
@@ -105,11 +111,15 @@ class QLearning(Resumable):
         """Walk a process for ``steps`` steps and learn; a later call goes on where it stopped.
 
         Raises:
+            TypeError: Not a DecisionProcess.
             ValueError: Another number of states or actions.
         """
         from drivetrain.approximation.processes._numba import q_learn
 
         check_integer("steps", steps, low=0)
+        if not isinstance(process, DecisionProcess):
+            what = type(process).__name__
+            raise TypeError(f"process must be a DecisionProcess. Got {what}.")
         if process.shape != self.q.shape:
             raise ValueError(f"The process must be {self.q.shape}. Got {process.shape}.")
         rows = cumulative(np.asarray(process.transitions))
@@ -120,7 +130,7 @@ class QLearning(Resumable):
             self.state = int(live[self._rng.integers(len(live))])
         for done in range(0, steps, _CHUNK):
             n = min(_CHUNK, steps - done)
-            gains = gains_from(self._schedule, 1, int(self.visits.max()) + n)
+            gains = self._gains.first(int(self.visits.max()) + n)
             uniforms = self._rng.random((n, 4))
             self.state = int(
                 q_learn(
@@ -163,8 +173,10 @@ class QLearning(Resumable):
             epsilon=state["epsilon"],
             random_state=generator_from(state["generator"]),
         )
-        learner.visits = np.array(state["visits"], dtype=np.int64)
-        learner.state = state["state"]
+        learner.visits = visits_from(state["visits"], learner.q.shape)
+        stands = state["state"]
+        if stands is not None:
+            learner.state = check_integer("state", stands, low=0, high=len(learner.q) - 1)
         return learner
 
 

@@ -1,5 +1,6 @@
 """Dvoretzky's process, and its extension over a finite set: what proves that searches converge."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, GainWarning
+from drivetrain.approximation.search.functions import check_function
 from drivetrain.core.checks import check_array, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 
@@ -75,7 +77,9 @@ class Dvoretzky:
     def __post_init__(self) -> None:
         for name, value in (("alpha", self.alpha), ("beta", self.beta)):
             if not callable(value):
-                check_real(name, value, low=0.0)
+                check_real(name, value, low=0.0, high=math.inf, open_high=True)
+        if self.noise is not None:
+            check_function("noise", self.noise)
 
     def check(self) -> DvoretzkyReport:
         """Decide condition (a) for gains and numbers.
@@ -119,13 +123,16 @@ class Dvoretzky:
             (steps + 1, R) paths from Δ_1 on.
 
         Raises:
-            ValueError: α_k or β_k is negative or not finite, or bad input.
+            ValueError: α_k or β_k is negative or not finite, η_k is NaN, one of them is of
+                another shape than (R,), or bad input.
         """
         check_integer("steps", steps, low=0)
         check_integer("replicas", replicas, low=1)
         rng = numpy_generator(random_state)
         path = np.empty((steps + 1, replicas))
-        path[0] = check_real("start", start)
+        path[0] = check_real(
+            "start", start, low=-math.inf, high=math.inf, open_low=True, open_high=True
+        )
         for k in range(1, steps + 1):
             history = path[:k]
             alpha = _coefficient("alpha", self.alpha, k, history)
@@ -133,7 +140,7 @@ class Dvoretzky:
             if self.noise is None:
                 eta: Any = rng.standard_normal(replicas)
             else:
-                eta = np.asarray(self.noise(rng, k, history), dtype=np.float64)
+                eta = _checked("eta", self.noise(rng, k, history), k, replicas)
             path[k] = (1.0 - alpha) * path[k - 1] + beta * eta
         return path
 
@@ -154,9 +161,15 @@ def _coefficient(name: str, value: Coefficient, k: int, history: Array) -> Any:
         return value.at(k)
     if not callable(value):
         return value
-    found = check_array(f"{name}_k", value(k, history), ndim=(0, 1), finite=True)
-    if np.any(found < 0.0):
-        raise ValueError(f"{name}_k must be >= 0. Got {found.min():g} at k = {k}.")
+    return _checked(name, value(k, history), k, history.shape[1], low=0.0)
+
+
+def _checked(name: str, value: ArrayLike, k: int, size: int, *, low: float = -math.inf) -> Array:
+    found = check_array(f"{name}_k", value, ndim=(0, 1), finite=True)
+    if found.shape not in ((), (size,)):
+        raise ValueError(f"{name}_k must be a number or ({size},). Got {found.shape} at k = {k}.")
+    if np.any(found < low):
+        raise ValueError(f"{name}_k must be >= {low:g}. Got {found.min():g} at k = {k}.")
     return found
 
 
@@ -182,11 +195,15 @@ class FiniteDvoretzky:
 
     draw: Draw
 
+    def __post_init__(self) -> None:
+        check_function("draw", self.draw)
+
     def simulate(self, start: ArrayLike, steps: int, *, random_state: RandomState = None) -> Array:
         """Run the process from Δ_1 = start, (S,); return (steps + 1, S).
 
         Raises:
-            ValueError: α_k or β_k is negative, or bad input.
+            ValueError: α_k or β_k is negative, one of the three is not finite or of another
+                shape than (S,), or bad input.
         """
         delta = check_array("start", start, ndim=1, finite=True)
         check_integer("steps", steps, low=0)
@@ -194,16 +211,19 @@ class FiniteDvoretzky:
         path = np.empty((steps + 1, len(delta)))
         path[0] = delta
         for k in range(1, steps + 1):
-            alpha, beta, eta = (np.asarray(x, dtype=np.float64) for x in self._drawn(k, path, rng))
-            if np.any(alpha < 0.0) or np.any(beta < 0.0):
-                raise ValueError(f"alpha_k and beta_k must be >= 0. Got less at k = {k}.")
+            alpha, beta, eta = self._drawn(k, path[k - 1], rng)
             path[k] = (1.0 - alpha) * path[k - 1] + beta * eta
         return path
 
-    def _drawn(
-        self, k: int, path: Array, rng: np.random.Generator
-    ) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-        return self.draw(k, path[k - 1], rng)
+    def _drawn(self, k: int, delta: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        drawn, size = self.draw(k, delta, rng), len(delta)
+        if not isinstance(drawn, tuple) or len(drawn) != 3:
+            raise ValueError(f"draw must return (alpha_k, beta_k, eta_k). Got {drawn!r:.60}.")
+        return (
+            _checked("alpha", drawn[0], k, size, low=0.0),
+            _checked("beta", drawn[1], k, size, low=0.0),
+            _checked("eta", drawn[2], k, size),
+        )
 
     def contraction(
         self, delta: ArrayLike, *, k: int = 1, draws: int = 10_000, random_state: RandomState = None
@@ -221,5 +241,5 @@ class FiniteDvoretzky:
         rng = numpy_generator(random_state)
         total = np.zeros(len(point))
         for _ in range(draws):
-            total += np.asarray(self.draw(k, point, rng)[2], dtype=np.float64)
+            total += self._drawn(k, point, rng)[2]
         return float(np.abs(total / draws).max() / size)

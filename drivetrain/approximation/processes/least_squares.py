@@ -62,8 +62,11 @@ class LSTD(Resumable):
         """Add the sums of other transitions of the same features and discount.
 
         Raises:
+            TypeError: Not an LSTD.
             ValueError: They differ.
         """
+        if not isinstance(other, LSTD):
+            raise TypeError(f"other must be an LSTD. Got {type(other).__name__}.")
         same = np.array_equal(self.features, other.features) and self.gamma == other.gamma
         if not same:
             raise ValueError("LSTD sums merge only with the same features and gamma.")

@@ -9,10 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
 from drivetrain.approximation.processes.chains import RewardChain, Transitions
-from drivetrain.approximation.processes.schedules import gains_from, schedule_config, schedule_of
+from drivetrain.approximation.processes.schedules import (
+    VisitGains,
+    gains_from,
+    schedule_config,
+    schedule_of,
+    visits_from,
+)
 from drivetrain.approximation.search.averages import Average, as_average
 from drivetrain.approximation.search.saving import Resumable, expect_kind
 from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
+from drivetrain.core.errors import unknown
 from drivetrain.core.seeds import RandomState
 
 if TYPE_CHECKING:
@@ -65,7 +72,8 @@ class TD0(Resumable):
             self.values = check_array("start", start, ndim=1, finite=True).copy()
         self.gamma = check_real("gamma", gamma, low=0.0, high=1.0)
         self.by_visits = bool(by_visits)
-        self._gain, self._schedule = gain, as_schedule(gain)
+        self._schedule = as_schedule(gain)
+        self._gains = VisitGains(self._schedule)
         self.visits = np.zeros(len(self.values), dtype=np.int64)
         self.k = 0
 
@@ -94,8 +102,10 @@ class TD0(Resumable):
 
         s, r, after, done = check_transitions(transitions, len(self.values))
         n = len(s)
-        most = int(self.visits.max()) + n if self.by_visits else n
-        gains = gains_from(self._schedule, 1 if self.by_visits else self.k + 1, most)
+        if self.by_visits:
+            gains = self._gains.first(int(self.visits.max()) + n)
+        else:
+            gains = gains_from(self._schedule, self.k + 1, n)
         path = np.empty((n if keep_path else 0, len(self.values)))
         temporal_differences(
             self.values, self.visits, gains, self.by_visits, self.gamma, s, r, after, done, path
@@ -129,8 +139,8 @@ class TD0(Resumable):
             gain=schedule_of(state["gain"], functions.get("gain")),
             by_visits=state["by_visits"],
         )
-        learner.visits = np.array(state["visits"], dtype=np.int64)
-        learner.k = state["k"]
+        learner.visits = visits_from(state["visits"], learner.values.shape)
+        learner.k = check_integer("k", state["k"], low=0)
         return learner
 
 
@@ -257,6 +267,9 @@ def td0(
     References:
         Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapters 7 and 8.
     """
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown("option", name, Options.__annotations__)
     transitions, n_states, discount = _source(source, steps, gamma, random_state)
     average = as_average(options.get("average", "none"))
     if average.kind == "weighted":
@@ -293,10 +306,13 @@ def _source(
     if isinstance(source, RewardChain):
         discount = source.gamma if gamma is None else gamma
         return source.sample(steps, random_state=random_state), source.n_states, discount
+    if not isinstance(source, Transitions):
+        what = type(source).__name__
+        raise TypeError(f"source must be a RewardChain or Transitions. Got {what}.")
     if gamma is None:
         raise ValueError("gamma must be given with transitions; only a chain has its own.")
-    top = max(source.states.max(initial=0), source.next_states.max(initial=0))
-    return source, int(top) + 1, gamma
+    visited = [np.asarray(column).max(initial=0) for column in (source.states, source.next_states)]
+    return source, int(max(visited)) + 1, gamma
 
 
 def _tabular(transitions: Transitions, n: int, gamma: float, options: Options) -> Array:
@@ -319,7 +335,10 @@ def _linear(transitions: Transitions, phi: Array, gamma: float, options: Options
     s, r, after, done = check_transitions(transitions, len(phi))
     w = np.zeros(phi.shape[1])
     if "start" in options:
-        w[...] = check_array("start", options["start"], ndim=1, finite=True)
+        start = check_array("start", options["start"], ndim=1, finite=True)
+        if start.shape != w.shape:
+            raise ValueError(f"start must have shape {w.shape}. Got {start.shape}.")
+        w[...] = start
     gains = gains_from(as_schedule(options.get("gain", GAIN)), 1, len(s))
     path = np.empty((len(s) + 1, len(w)))
     path[0] = w
@@ -345,11 +364,13 @@ def check_transitions(
     """Return the columns, contiguous, each state below ``n_states``.
 
     Raises:
-        ValueError: A state out of range, a reward that is not finite, or unequal lengths.
+        ValueError: A state that is no whole number or out of range, a reward that is not finite,
+            or unequal lengths.
     """
     columns = []
     for name in ("states", "next_states"):
-        column = np.ascontiguousarray(getattr(transitions, name), dtype=np.int64)
+        given = check_array(name, getattr(transitions, name), ndim=1, dtype=np.int64)
+        column = np.ascontiguousarray(given)
         if column.size and not (column.min() >= 0 and column.max() < n_states):
             bad = column.min() if column.min() < 0 else column.max()
             raise ValueError(f"{name} must be in 0..{n_states - 1}. Got {bad}.")

@@ -132,7 +132,23 @@ def test_bad_input_is_named() -> None:
         Dvoretzky(lambda k, path: np.nan, 0.0).simulate(1.0, 3)
     with pytest.raises(ValueError, match="steps must be >= 0"):
         Dvoretzky(0.1, 0.0).simulate(1.0, -1)
-    with pytest.raises(ValueError, match="alpha_k and beta_k must be >= 0"):
+    with pytest.raises(ValueError, match=r"alpha_k must be >= 0\. Got -1 at k = 1"):
         FiniteDvoretzky(lambda k, d, rng: (-1.0, 0.0, 0.0)).simulate([1.0], 2)
+    with pytest.raises(ValueError, match="alpha must be >= 0 and < inf"):
+        Dvoretzky(np.inf, 0.0)
+    with pytest.raises(TypeError, match="noise must be a function"):
+        Dvoretzky(0.1, 0.0, "normal")
+    with pytest.raises(ValueError, match="start must be"):
+        Dvoretzky(0.1, 0.0).simulate(np.inf, 3)
+    with pytest.raises(ValueError, match="eta_k must be finite"):
+        Dvoretzky(0.1, 0.1, lambda rng, k, path: np.nan).simulate(1.0, 3)
+    with pytest.raises(ValueError, match=r"eta_k must be a number or \(2,\)\. Got \(7,\)"):
+        Dvoretzky(0.1, 0.1, lambda rng, k, path: np.ones(7)).simulate(1.0, 3, replicas=2)
+    with pytest.raises(TypeError, match="draw must be a function"):
+        FiniteDvoretzky(3)
+    with pytest.raises(ValueError, match=r"draw must return \(alpha_k, beta_k, eta_k\)"):
+        FiniteDvoretzky(lambda k, d, rng: (1.0, 0.0)).simulate([1.0], 2)
+    with pytest.raises(ValueError, match="alpha_k must be finite"):
+        FiniteDvoretzky(lambda k, d, rng: (np.nan, 0.0, 0.0)).simulate([1.0], 2)
     with pytest.raises(ValueError, match="delta must not be 0"):
         FiniteDvoretzky(lambda k, d, rng: (1.0, 0.0, 0.0)).contraction([0.0])

@@ -11,6 +11,7 @@ from drivetrain.approximation import Gain
 from drivetrain.approximation.processes import (
     LSTD,
     TD0,
+    DecisionProcess,
     QLearning,
     RewardChain,
     Transitions,
@@ -192,8 +193,6 @@ def test_q_learning_restarts_after_the_end() -> None:
     P = np.zeros((3, 2, 3))
     P[0, 0, 0] = P[0, 1, 1] = P[1, 0, 0] = P[1, 1, 2] = P[2, :, 2] = 1.0
     R = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    from drivetrain.approximation.processes import DecisionProcess
-
     world = DecisionProcess(P, R, 0.5, [False, False, True])
     learned = q_learning(world, steps=20_000, gain=0.5, random_state=0)
     # A world without chance and a constant gain: errors halve with every visit.
@@ -295,6 +294,42 @@ def test_intervals_by_random_scaling_and_of_values() -> None:
         td0(WALK, steps=10).ci()
 
 
+def test_gains_by_visits_are_looked_up_once() -> None:
+    asked: list[int] = []
+
+    def gain(k: int) -> float:
+        asked.append(k)
+        return 1.0 / k
+
+    learner = TD0(2, gain=gain)
+    for _ in range(50):
+        learner.update(0, 1.0, 1)
+    assert asked == list(range(1, 51))
+    asked.clear()
+    world = DecisionProcess([[[1.0]]], [[1.0]], 0.5)
+    QLearning((1, 1), gain=gain).run(world, 30).run(world, 20)
+    assert asked == list(range(1, 51))
+
+
+def test_transitions_may_be_lists() -> None:
+    learned = td0(steps_of([0, 1, 0]), gamma=0.5, gain=1.0)
+    assert learned.values.tolist() == [1.5, 1.0]
+
+
+def steps_of(states: list[float]) -> Transitions:
+    n = len(states)
+    ends = [False] * n
+    return Transitions(states=states, rewards=[1.0] * n, next_states=[1] * n, done=ends)  # type: ignore[arg-type]
+
+
+def td_state(**changes):
+    return {**TD0(2, gamma=0.5).state_dict(), **changes}
+
+
+def q_state(**changes):
+    return {**QLearning((2, 2)).state_dict(), **changes}
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -318,6 +353,20 @@ def test_intervals_by_random_scaling_and_of_values() -> None:
         (lambda: QLearning((2, 2)).update(0, 2, 0.0, 0), ValueError, "action must be"),
         (lambda: QLearning((2, 2)).update(0, 0, np.nan, 0), ValueError, "reward must be finite"),
         (lambda: QLearning((2, 2)).run(gridworld(), 3), ValueError, "process must be"),
+        (lambda: QLearning((2, 2)).run("x", 3), TypeError, "process must be a DecisionProcess"),
+        (lambda: td0(WALK, gian=0.1), ValueError, "Unknown option 'gian'. Did you mean 'gain'"),
+        (lambda: td0("walk", gamma=0.5), TypeError, "source must be a RewardChain or"),
+        (lambda: td0(steps_of([0.5]), gamma=0.5), ValueError, "states must hold whole numbers"),
+        (lambda: td0(WALK, features=FEATURES, start=[1.0]), ValueError, "start must have shape"),
+        (
+            lambda: td0(WALK, gain=lambda k: "a" if k < 9 else 1 / k),
+            TypeError,
+            r"gain\(1\) must be",
+        ),
+        (lambda: LSTD(np.eye(2)).merge(3), TypeError, "other must be an LSTD"),
+        (lambda: TD0.from_state(td_state(visits=[0])), ValueError, r"visits must be \(2,\)"),
+        (lambda: TD0.from_state(td_state(visits=[-9, 0])), ValueError, "visits must be"),
+        (lambda: QLearning.from_state(q_state(state=7)), ValueError, "state must be >= 0 and <= 1"),
     ],
 )
 def test_bad_input_is_named(call, error, words: str) -> None:
