@@ -177,14 +177,29 @@ def _ours_in_sequence(shapes: Shapes) -> Contender:
     # What GradScaler sets for optimizers that unscale by themselves.
     optimizer.grad_scale = torch.tensor(SCALE)  # type: ignore[attr-defined]
     return Contender(
-        name="drivetrain", run=optimizer.step, answer=partial(_after, optimizer.step, params)
+        name="drivetrain",
+        run=optimizer.step,
+        answer=partial(_after, optimizer.step, params),
+        # Ours leaves gradients as they are, but both shall find them freshly written.
+        setup=_restoring(params),
     )
+
+
+def _restoring(params: list[torch.nn.Parameter]) -> Callable[[], None]:
+    given = [param.grad.clone() for param in params if param.grad is not None]
+
+    def restore() -> None:
+        for param, grad in zip(params, given):
+            if param.grad is not None:
+                param.grad.copy_(grad)
+
+    return restore
 
 
 def _torch_in_sequence(name: str, shapes: Shapes, **options: Any) -> Contender:
     params = parameters(shapes, scale=SCALE)
     optimizer = torch.optim.AdamW(params, lr=LR, **options)
-    given = [param.grad.clone() for param in params if param.grad is not None]
+    restore = _restoring(params)
     found, inverse = torch.zeros(()), torch.tensor(1 / SCALE)
 
     def run() -> None:
@@ -194,11 +209,6 @@ def _torch_in_sequence(name: str, shapes: Shapes, **options: Any) -> Contender:
         torch.nn.utils.clip_grad_norm_(params, MAX_NORM)
         if not found.item():
             optimizer.step()
-
-    def restore() -> None:
-        for param, grad in zip(params, given):
-            if param.grad is not None:
-                param.grad.copy_(grad)
 
     def step() -> None:
         restore()

@@ -429,8 +429,7 @@ def _sum_of_squares(array):
 
 @njit(error_model="numpy")
 def _squares(kind, size, chunks, rows, out, low, high):
-    # From the last to the first: the step that follows finds the first still in the caches.
-    for c in range(high - 1, low - 1, -1):
+    for c in range(low, high):
         address = rows[chunks[c, 0], GRAD] + chunks[c, 1] * size
         out[c] = _sum_of_squares(carray(pointer(address, kind), chunks[c, 2]))
 
