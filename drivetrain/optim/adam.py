@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer, ParamsT
 from typing_extensions import Unpack
 
 from drivetrain.core.backend import choose
-from drivetrain.optim.dispatch import BACKENDS, check_devices, squarer, stepper
+from drivetrain.optim.dispatch import BACKENDS, check_places, squarer, stepper
 from drivetrain.optim.gather import Gathered, gather
 from drivetrain.optim.lowbit.rules import restore
 from drivetrain.optim.options import DEFAULTS, check_group, check_options, hyperparameters, kind_of
@@ -67,7 +67,8 @@ class Adam(Optimizer):
             lr / initial_lr, the schedule alone). ``state_dtype`` (None, ``"fp32"``, ``"bf16"``,
             ``"8bit"`` or ``"8bit-bitsandbytes"``) and, for parameters of 16 bits, one of
             ``stochastic_rounding``, ``kahan`` and ``master_weights`` choose a format of low
-            precision, see ``lowbit/formats.py``. ``max_grad_norm`` clips by the
+            precision, see ``lowbit/formats.py``; those for a GPU are stochastic rounding and
+            masters, with moments of 32 or 16 bits. ``max_grad_norm`` clips by the
             norm of all gradients and ``skip_nonfinite`` leaves out a step whose gradients are
             not all finite, counting it in ``skipped_steps``; both cost one more read of the
             gradients, which are left as they were.
@@ -189,8 +190,8 @@ class Adam(Optimizer):
         table, kinds = self._table, [backend, *map(kind_of, groups)]
         if table is not None and kinds == self._kinds and table.fits(groups, state):
             return
-        self._gathered = found = gather(groups, state, kernels=backend == "numba")
-        check_devices(device for _, device in found.by_torch)
+        self._gathered = found = gather(groups, state, backend=backend)
+        check_places(found.by_torch)
         self._kinds = kinds
         self._table = table = Table.of(found.entries)
         # What torch steps is checked anew each time, and a borrowed gradient is of this step.
@@ -212,8 +213,8 @@ class Adam(Optimizer):
         if self.max_grad_norm is None and not self.skip_nonfinite:
             return factor
         squares = self._table.squares() if self._table else 0.0
-        for (_, device), (_, grads) in self._gathered.by_torch.items():
-            squares += squarer(device)(grads)
+        for (_, device, needed), (_, grads) in self._gathered.by_torch.items():
+            squares += squarer(device, needed)(grads)
         self.grad_norm = norm = math.sqrt(squares) * factor
         if self.skip_nonfinite and not math.isfinite(norm) and not self._all_finite():
             return None
@@ -235,8 +236,9 @@ class Adam(Optimizer):
     def _advance(self, factor: float) -> None:
         if self._table is not None and self._table.params:
             self._table.step(self._hyperparameters(factor))
-        for (number, device), (params, grads) in self._gathered.by_torch.items():
-            stepper(device)(self.param_groups[number], params, grads, self.state, factor)
+        for (number, device, needed), (params, grads) in self._gathered.by_torch.items():
+            step = stepper(device, needed)
+            step(self.param_groups[number], params, grads, self.state, factor)
 
     def _hyperparameters(self, factor: float) -> NDArray[np.float64]:
         return np.array([hyperparameters(group, factor) for group in self.param_groups])

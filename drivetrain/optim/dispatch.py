@@ -12,6 +12,7 @@ from torch import Tensor
 
 from drivetrain.core.backend import choose
 from drivetrain.optim.by_torch import squares_by_torch, step_by_reference, step_by_torch
+from drivetrain.optim.gather import Place
 from drivetrain.optim.on_gpu import check_runs_here, squares_by_triton, step_by_triton
 
 BACKENDS = ("reference", "torch", "numba", "triton")
@@ -47,21 +48,21 @@ def stepper(device: torch.device, backend: str | None = None) -> Step:
     return _STEPS[_chosen(device, backend)]
 
 
-def squarer(device: torch.device) -> Squares:
-    """Return what sums the squares of the gradients on a device; raises as ``stepper`` does.
+def squarer(device: torch.device, backend: str | None = None) -> Squares:
+    """Return what sums the squares of the gradients on a device; see ``stepper``.
 
     Example:
         >>> squarer(torch.device("cpu"))([torch.tensor([3.0, 4.0])])
         25.0
     """
-    triton = _chosen(device, None) == "triton"
+    triton = _chosen(device, backend) == "triton"
     return squares_by_triton if triton else squares_by_torch
 
 
-def check_devices(devices: Iterable[torch.device], backend: str | None = None) -> None:
-    """Raise as ``stepper`` does, before anything is stepped, if one of the devices cannot be."""
-    for device in set(devices):
-        _chosen(device, backend)
+def check_places(places: Iterable[Place], backend: str | None = None) -> None:
+    """Raise as ``stepper`` does, before anything is stepped, where one of the places cannot be."""
+    for device, needed in {(device, needed) for _, device, needed in places}:
+        _chosen(device, needed or backend)
 
 
 def _chosen(device: torch.device, backend: str | None) -> str:

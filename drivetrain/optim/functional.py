@@ -8,7 +8,7 @@ from torch import Tensor, float32, no_grad
 
 from drivetrain.core.backend import choose
 from drivetrain.core.errors import unknown
-from drivetrain.optim.dispatch import BACKENDS, check_devices, stepper
+from drivetrain.optim.dispatch import BACKENDS, check_places, stepper
 from drivetrain.optim.gather import Gathered, check_apart, place
 from drivetrain.optim.options import DEFAULTS, check_group, hyperparameters
 from drivetrain.optim.table import Table
@@ -80,13 +80,13 @@ def adamw_(
     chosen = choose(backend, BACKENDS)
     gathered = Gathered()
     for param, grad, state in zip(params, _matching("grads", grads, params), states):
-        place(gathered, (param, grad, state), 0, group, chosen == "numba")
+        place(gathered, (param, grad, state), 0, group, chosen)
     check_apart(gathered.entries)
-    check_devices((device for _, device in gathered.by_torch), backend)
+    check_places(gathered.by_torch, backend)
     with no_grad():
         Table.of(gathered.entries).step(np.array([hyperparameters(group, 1.0)]))
-        for (_, device), own in gathered.by_torch.items():
-            stepper(device, backend)(group, *own, dict(zip(params, states)))
+        for (_, device, needed), own in gathered.by_torch.items():
+            stepper(device, needed or backend)(group, *own, dict(zip(params, states)))
 
 
 def _group(options: dict[str, Any], *, amsgrad: bool) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from drivetrain.optim.lowbit.rules import rule_for as low_rule_for
 from drivetrain.optim.lowbit.rules import settle
 from drivetrain.optim.rules import MOMENTS, Entry, Group, Rule, State, moments_like, rule_for
 
+# Whose group it is, where it lies, and the one backend that has its format, or None.
+Place = tuple[int, torch.device, str | None]
+
 
 @dataclass(kw_only=True)
 class Gathered:
@@ -20,25 +23,23 @@ class Gathered:
 
     Attributes:
         entries: Those that a kernel steps, sorted by rule.
-        by_torch: By group and device, those that torch's operations step (or Triton's kernels,
-            see ``dispatch.py``), and their gradients.
+        by_torch: By group, device and format, those that torch's operations step (or Triton's
+            kernels, see ``dispatch.py``), and their gradients.
         borrowed: Copies of gradients made for this step.
     """
 
     entries: list[Entry] = field(default_factory=list)
-    by_torch: dict[tuple[int, torch.device], tuple[list[Tensor], list[Tensor]]] = field(
-        default_factory=dict
-    )
+    by_torch: dict[Place, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     borrowed: list[Tensor] = field(default_factory=list)
 
 
-def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered:
+def gather(groups: list[Group], state: Any, *, backend: str = "numba") -> Gathered:
     """Return what one step touches.
 
     Args:
         groups: The optimizer's parameter groups.
         state: The optimizer's state by parameter; missing entries are made.
-        kernels: False gives every parameter that can be to torch's operations.
+        backend: Which steps parameters on the CPU, as far as it has their formats.
 
     Raises:
         RuntimeError: A sparse gradient.
@@ -46,12 +47,12 @@ def gather(groups: list[Group], state: Any, *, kernels: bool = True) -> Gathered
             that share memory; a low-precision format asked of a parameter it cannot hold.
     """
     gathered = Gathered()
-    if kernels:
+    if backend == "numba":
         allot(_wanting(groups, state))
     for number, group in enumerate(groups):
         for param in group["params"]:
             if param.grad is not None:
-                place(gathered, (param, param.grad, state[param]), number, group, kernels)
+                place(gathered, (param, param.grad, state[param]), number, group, backend)
     gathered.entries.sort(key=lambda entry: entry.rule.name)
     check_apart(gathered.entries)
     return gathered
@@ -116,7 +117,7 @@ def is_dense(tensor: Tensor) -> bool:
 
 
 def place(
-    gathered: Gathered, own: tuple[Tensor, Tensor, State], number: int, group: Group, kernels: bool
+    gathered: Gathered, own: tuple[Tensor, Tensor, State], number: int, group: Group, backend: str
 ) -> None:
     """Put one parameter, its gradient and its state where they are stepped.
 
@@ -125,7 +126,7 @@ def place(
         own: The parameter, its gradient and its state, which is completed.
         number: Which group.
         group: Its options.
-        kernels: False gives what can be to torch's operations.
+        backend: Which steps parameters on the CPU, as far as it has their formats.
 
     Raises:
         RuntimeError: A sparse gradient.
@@ -142,17 +143,24 @@ def place(
             f"{rule.name} states need dense parameters. Got shape {tuple(param.shape)} with "
             f"strides {param.stride()} in param_groups[{number}]."
         )
-    if rule is None or (rule.plain and not (kernels and flat)):
+    if rule is None or (rule.plain and not (backend == "numba" and flat)):
         _complete_for_torch(param, state, group)
-        params, grads = gathered.by_torch.setdefault((number, param.device), ([], []))
-        params.append(param)
-        grads.append(grad)
+        _add(gathered, (number, param.device, None), param, grad)
         return
     _complete(param, state, group, rule)
     aligned = _aligned(grad, param)
     if aligned is not grad:
         gathered.borrowed.append(aligned)
+    if rule.by_triton and (param.device.type != "cpu" or backend == "triton"):
+        _add(gathered, (number, param.device, "triton"), param, aligned)
+        return
     gathered.entries.append(Entry(param=param, grad=aligned, state=state, rule=rule, group=number))
+
+
+def _add(gathered: Gathered, where: Place, param: Tensor, grad: Tensor) -> None:
+    params, grads = gathered.by_torch.setdefault(where, ([], []))
+    params.append(param)
+    grads.append(grad)
 
 
 def _aligned(grad: Tensor, param: Tensor) -> Tensor:

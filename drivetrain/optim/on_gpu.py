@@ -25,8 +25,10 @@ _KINDS = (torch.float32, torch.bfloat16, torch.float16)
 class _Mine(NamedTuple):
     """A parameter that the kernel steps: its tensors in the order of the columns, its step."""
 
+    param: Tensor
     tensors: list[Tensor]
     step: Tensor
+    seed: Tensor | None
 
 
 def check_runs_here(device: torch.device) -> None:
@@ -55,7 +57,8 @@ def step_by_triton(
 
     Args:
         group: Their group.
-        params: Parameters with states of torch's layout.
+        params: Parameters with states of torch's layout; a state with ``master`` or
+            ``rounding_seed`` is of low precision, and laid out as its parameter is.
         grads: Their gradients.
         state: The optimizer's state by parameter.
         factor: What the gradients are multiplied by first: 1 / loss scale, and the clip.
@@ -66,9 +69,13 @@ def step_by_triton(
     for param, grad in zip(params, grads):
         kept = state[param]
         tensors = [param, grad, *(kept[key] for key in keys)]
-        if _is_ours(group, tensors, kept["step"]):
-            kind = (param.device, param.dtype, tensors[2].dtype)
-            mine.setdefault(kind, []).append(_Mine(tensors, kept["step"]))
+        master, seed = kept.get("master"), kept.get("rounding_seed")
+        low = master is not None or seed is not None
+        if low or _is_ours(group, tensors, kept["step"]):
+            if master is not None:
+                tensors = [master, *tensors[1:], param]
+            kind = (param.device, seed is None, *(tensor.dtype for tensor in tensors))
+            mine.setdefault(kind, []).append(_Mine(param, tensors, kept["step"], seed))
         else:
             rest[0].append(param)
             rest[1].append(grad)
@@ -129,16 +136,30 @@ def _launch(group: Group, members: list[_Mine], factor: float) -> None:
         followed.append(place[t])
     chunks, rows = _tables([member.tensors for member in members], device)
     tables = (chunks, rows, _on(device, followed, torch.int64), _on(device, cases, torch.float32))
-    p, g, m = (tensor.dtype for tensor in members[0].tensors[:3])
+    first = members[0]
+    p, g, m = (tensor.dtype for tensor in first.tensors[:3])
+    # The fifth column, if there is one, is the largest v or the copy: masters have no amsgrad.
+    fifth = "vmax" if group["amsgrad"] else "copy"
+    extra = {fifth: 4} if len(first.tensors) > 4 else {}
     with _launching_on(device):
         _triton.adam_step(
             tables,
             _on(device, [1.0, 0.0], torch.float32),
-            dtypes=(p, g, m, p),
-            columns=_triton.Columns(m=2, v=3, vmax=4 if group["amsgrad"] else -1),
+            dtypes=(p, g, m, first.param.dtype),
+            columns=_triton.Columns(m=2, v=3, **extra),
+            stochastic=first.seed is not None,
             aligned=_are_aligned(members),
+            seed=_seed(first),
         )
-    torch.autograd.graph.increment_version([member.tensors[0] for member in members])
+    torch.autograd.graph.increment_version([member.param for member in members])
+
+
+def _seed(member: _Mine) -> int:
+    # 31 bits, another each step; the chunk's number does the rest (``_triton.py``), so one seed
+    # serves a launch, and a resumed run draws what the interrupted one would have.
+    if member.seed is None:
+        return 0
+    return (int(member.seed) + int(member.step) * 0x9E3779B1) & 0x7FFFFFFF
 
 
 def _launching_on(device: torch.device) -> AbstractContextManager[Any]:

@@ -45,6 +45,7 @@ class Rule:
         squares: Sums the squares of the gradients of a range of chunks, in float64.
         width: Kernel elements per element of the parameter: 2 for complex ones.
         plain: Whether the state is torch's own, so that torch's operations can step it too.
+        by_triton: Whether Triton's kernel can step it though torch's operations cannot.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Rule:
     squares: Squares
     width: int = 1
     plain: bool = True
+    by_triton: bool = False
 
 
 @dataclass(kw_only=True)

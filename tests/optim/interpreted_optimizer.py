@@ -22,7 +22,7 @@ def counted(launch):
     """Return a launcher that keeps count."""
 
     def run(tables, control, **options):
-        LAUNCHES.append(options["dtypes"])
+        LAUNCHES.append((*options["dtypes"], options["stochastic"]))
         launch(tables, control, **options)
 
     return run
@@ -40,13 +40,14 @@ def run(job: dict) -> dict:
     if job["kind"] == "adamw_":
         return run_function(job)
     LAUNCHES.clear()
-    groups = [[torch.nn.Parameter(p) for p in params] for params in job["params"]]
+    torch.manual_seed(job.get("seed", 0))
+    groups = [[torch.nn.Parameter(p.clone()) for p in params] for params in job["params"]]
     params = [p for own in groups for p in own]
     optimizer = made(job, groups)
     versions = [p._version for p in params]
     norms = []
     for t, (grads, backend) in enumerate(zip(job["grads"], job["backends"], strict=True)):
-        if t and backend != job["backends"][t - 1]:
+        if t == job.get("reload") or (t and backend != job["backends"][t - 1]):
             before, optimizer = optimizer, made(job, groups)
             optimizer.load_state_dict(before.state_dict())
         for p, g in zip(params, grads, strict=True):

@@ -53,6 +53,11 @@ class Format:
         return self.moments.startswith("8bit")
 
     @property
+    def by_triton(self) -> bool:
+        """Whether there is a Triton kernel for it, so that its parameter may lie on a GPU."""
+        return self.write in ("stochastic", "master") and not self.quantized
+
+    @property
     def name(self) -> str:
         """A short word for it."""
         return f"{self.kind} {self.moments} {self.write}" + " amsgrad" * self.amsgrad
@@ -134,7 +139,8 @@ def _check(param: Tensor, group: Group, wanted: str | None, write: str) -> None:
         raise ValueError(f"{asked} is for parameters of {expected}. Got {param.dtype}.")
     if group["amsgrad"]:
         raise ValueError(f"{asked} has no amsgrad: keep its states in full precision.")
-    if param.device.type != "cpu":
+    on_gpu = param.device.type == "cuda" and write in ("stochastic", "master")
+    if param.device.type != "cpu" and (not on_gpu or (wanted or "").startswith("8bit")):
         raise ValueError(f"{asked} is for parameters on the CPU. Got {param.device}.")
     for word in ("differentiable", "capturable"):
         if group[word]:

@@ -70,7 +70,9 @@ def restore(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> Non
     for index, param in zip(saved, params):
         for key, value in state_dict["state"].get(index, {}).items():
             if key in (*MOMENTS, *OWN, *CODED) and value.dtype != param.dtype:
-                optimizer.state[param][key] = value.to(param.device, copy=True)
+                # The seed is read by the host, wherever the parameter is.
+                device = "cpu" if key == "rounding_seed" else param.device
+                optimizer.state[param][key] = value.to(device, copy=True)
 
 
 @cache
@@ -93,4 +95,5 @@ def _rule(fmt: Format) -> Rule:
         kernel=partial(_numba.step, format_columns(fmt, full.STATE), codebooks()),
         squares=partial(_numba.squares, kinds[fmt.kind]) if low else full.squares_float32,
         plain=fmt.one_by_one,
+        by_triton=fmt.by_triton,
     )
