@@ -40,10 +40,13 @@ class Average:
 
     def __post_init__(self) -> None:
         check_choice("average", self.kind, KINDS)
+        fraction = check_real("fraction", self.fraction, low=0.0, high=1.0, open_low=True)
+        power = check_real("power", self.power, low=0.0, open_low=True)
+        # Python numbers, whatever came: states are kept as JSON.
+        object.__setattr__(self, "fraction", fraction)
+        object.__setattr__(self, "power", power)
         if self.burn_in is not None:
-            check_integer("burn_in", self.burn_in, low=0)
-        check_real("fraction", self.fraction, low=0.0, high=1.0, open_low=True)
-        check_real("power", self.power, low=0.0, open_low=True)
+            object.__setattr__(self, "burn_in", check_integer("burn_in", self.burn_in, low=0))
 
     def start(self, steps: int | None) -> int:
         """Return the number of steps that are left out, for a run of ``steps`` in all.

@@ -36,6 +36,10 @@ class Pflug:
     def update(self, gradient: ArrayLike) -> Self:
         """Take in the gradient of a step."""
         g = check_array("gradient", gradient, finite=True).reshape(-1)
+        if self.n and len(g) != len(self._last):
+            raise ValueError(
+                f"gradient must hold {len(self._last)} numbers, as before. Got {len(g)}."
+            )
         self.n += 1
         if self.n > self.burn_in:
             self.statistic += float(np.dot(g, self._last))
@@ -89,9 +93,13 @@ class FluctuationRelation:
     def update(self, w: ArrayLike, gradient: ArrayLike) -> Self:
         """Take in the point before a step and the gradient observed there."""
         g = check_array("gradient", gradient, finite=True)
-        offset = check_array("w", w, finite=True) - self.origin
-        if offset.shape != g.shape:
-            raise ValueError(f"w and gradient must be alike. Got {offset.shape} and {g.shape}.")
+        point = check_array("w", w, finite=True)
+        if point.shape != g.shape or self.origin.shape not in ((), g.shape):
+            raise ValueError(
+                f"w, gradient and origin must be alike. Got {point.shape}, {g.shape} and "
+                f"{self.origin.shape}."
+            )
+        offset = point - self.origin
         if self.n & (self.n - 1) == 0:  # at powers of two the older half is dropped
             self._before, self._now = self._now, [0.0, 0.0]
         self.n += 1
@@ -144,6 +152,10 @@ class DistanceSlope:
     def update(self, w: ArrayLike) -> Self:
         """Take in the point after a step."""
         point = check_array("w", w, finite=True)
+        if point.shape != self.start.shape:
+            raise ValueError(
+                f"w must have the shape of start, {self.start.shape}. Got {point.shape}."
+            )
         self.n += 1
         if self.n < math.ceil(self.q**self._look):
             return self

@@ -26,6 +26,7 @@ from drivetrain.approximation.search.saving import (
     generator_from,
     generator_state,
 )
+from drivetrain.core.checks import check_integer
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 WIDTH = Gain(1.0, 0.101)
@@ -227,9 +228,10 @@ def spsa(
         Electron. Syst. 34 (1998); 2SPSA, IEEE Trans. Autom. Control 45 (2000).
     """
     rng = numpy_generator(random_state)
-    options.setdefault("gain", Gain(1.0, 0.602, 0.1 * steps))
-    curvature = second_order if isinstance(second_order, Curvature) else None
-    if second_order is True:
-        curvature = Curvature()
+    options.setdefault("gain", Gain(1.0, 0.602, 0.1 * check_integer("steps", steps, low=0)))
+    if not isinstance(second_order, (bool, Curvature)):
+        what = type(second_order).__name__
+        raise TypeError(f"second_order must be True, False or a Curvature. Got {what}.")
+    curvature = Curvature() if second_order is True else second_order or None
     search = SPSA(x0, curvature=curvature, random_state=rng, steps=steps, **options)
     return search.run(f, steps, noise=noise, random_state=rng, keep_path=keep_path)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule
-from drivetrain.core.checks import check_array, check_integer, check_real
+from drivetrain.core.checks import check_array, check_integer, check_real, check_same_length
 
 Array = NDArray[np.float64]
 
@@ -49,6 +49,7 @@ def robbins_monro_limit(a: float, *, slope: float, noise: float) -> Limit:
     References:
         Sacks, Ann. Math. Stat. 29 (1958).
     """
+    check_real("noise", noise, low=0.0)
     product = _product(a, slope, 0.5)
     return Limit(rate=0.5, bias=0.0, variance=(a * noise) ** 2 / (2.0 * product - 1.0))
 
@@ -60,6 +61,7 @@ def averaged_limit(*, slope: float, noise: float) -> Limit:
         Polyak and Juditsky, SIAM J. Control Optim. 30 (1992).
     """
     check_real("slope", slope, low=0.0, open_low=True)
+    check_real("noise", noise, low=0.0)
     return Limit(rate=0.5, bias=0.0, variance=(noise / slope) ** 2)
 
 
@@ -97,6 +99,8 @@ def difference_limit(
         (1992), proposition 2.
     """
     check_real("c", c, low=0.0, open_low=True)
+    check_real("noise", noise, low=0.0)
+    check_real("third", third)
     product = _product(a, slope, 1.0 / 3.0)
     bias = -a * c**2 * third / 6.0 / (product - 1.0 / 3.0)
     variance = (a * noise) ** 2 / (2.0 * c**2) / (2.0 * product - 2.0 / 3.0)
@@ -135,6 +139,8 @@ def linear_mean_square(
         array([16.,  4.,  1.])
     """
     check_integer("steps", steps, low=0)
+    for name, value in (("slope", slope), ("noise", noise), ("start", start)):
+        check_real(name, value)
     a, c = as_schedule(gain), None if width is None else as_schedule(width)
     v = np.empty(steps + 1)
     v[0] = start**2
@@ -173,6 +179,9 @@ def quadratic_spsa_mean_square(
     """
     h = check_array("curvatures", curvatures, ndim=1, finite=True)
     e = check_array("start", start, ndim=1, finite=True)
+    check_same_length(curvatures=h, start=e)
+    check_integer("steps", steps, low=0)
+    check_real("noise", noise, low=0.0)
     a, c = as_schedule(gain), as_schedule(width)
     m = np.empty((steps + 1, len(h)))
     m[0] = e**2

@@ -11,7 +11,7 @@ from drivetrain.approximation.search.functions import check_function, one_value
 from drivetrain.approximation.search.regions import Array, Point, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
 from drivetrain.approximation.search.roots import Noise, RobbinsMonro
-from drivetrain.core.checks import check_array, check_integer
+from drivetrain.core.checks import check_array, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 
@@ -39,6 +39,8 @@ def run_minimum(
 ) -> SearchResult:
     """Do ``steps`` steps, evaluating f at one point at a time."""
     check_function("f", f)
+    if noise is not None and not callable(noise):
+        check_real("noise", noise)
     root = search.root
     last = root.k + check_integer("steps", steps, low=0)
     rng = numpy_generator(random_state)
@@ -68,8 +70,10 @@ def observe_all(
             values[i] = one_value(f(x))
         except OverflowError:
             raise DivergenceError(root.k, norm(x), root.rule.schedule(root.k + 1)) from None
-        if noise is not None:
-            values[i] += noise(rng, x) if callable(noise) else noise * rng.standard_normal()
+        if callable(noise):
+            values[i] += one_value(noise(rng, x))
+        elif noise is not None:
+            values[i] += noise * rng.standard_normal()
     return values
 
 

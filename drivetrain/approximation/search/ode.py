@@ -52,7 +52,7 @@ def ode_path(
         (n, ...) values.
 
     Raises:
-        ValueError: Times that do not rise.
+        ValueError: Times that do not rise, or g of another shape than w0.
 
     Example:
         >>> ode_path(lambda w: w, 1.0, [0.0, 1.0]).round(4)
@@ -66,6 +66,9 @@ def ode_path(
     w = check_array("w0", w0, finite=True).copy()
     path = np.empty((len(t), *w.shape))
     path[:1] = w
+    shape = check_array("g(w)", g(w)).shape
+    if shape != w.shape:
+        raise ValueError(f"g(w) must have the shape of w0, {w.shape}. Got {shape}.")
     for i, span in enumerate(np.diff(t), start=1):
         for _ in range(substeps):
             w = _runge_kutta(g, w, span / substeps)
@@ -74,9 +77,19 @@ def ode_path(
 
 
 def lyapunov(path: ArrayLike, root: ArrayLike) -> Array:
-    r"""Return $V_k = \tfrac12 \|w_k - w^*\|^2$ along a path, (n,)."""
-    w = check_array("path", path)
-    offsets = (w - np.asarray(root, dtype=np.float64)).reshape(len(w), -1)
+    r"""Return $V_k = \tfrac12 \|w_k - w^*\|^2$ along a path, (n,).
+
+    Args:
+        path: (n, ...) points.
+        root: w*, a number or (...).
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+    w, centre = check_array("path", path), check_array("root", root, finite=True)
+    if w.ndim == 0 or centre.shape not in ((), w.shape[1:]):
+        raise ValueError(f"path must be (n, ...), root (...). Got {w.shape} and {centre.shape}.")
+    offsets = (w - centre).reshape(len(w), -1)
     return np.asarray(0.5 * np.sum(offsets * offsets, axis=1))
 
 

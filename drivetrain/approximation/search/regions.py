@@ -35,12 +35,28 @@ class Box:
 
     def __post_init__(self) -> None:
         low, high = check_array("low", self.low), check_array("high", self.high)
-        if not np.all(low <= high):
+        try:
+            ordered = bool(np.all(low <= high))
+        except ValueError:
+            raise ValueError(
+                f"Box needs low and high alike. Got {low.shape} and {high.shape}."
+            ) from None
+        if not ordered:
             raise ValueError(f"Box needs low <= high everywhere. Got low {low}, high {high}.")
 
     def __call__(self, x: Point) -> Point:
-        """Return the nearest point of the box."""
-        clipped = np.clip(x, self.low, self.high)
+        """Return the nearest point of the box.
+
+        Raises:
+            ValueError: The box has another shape than the point.
+        """
+        try:
+            clipped = np.clip(x, self.low, self.high)
+        except ValueError:
+            clipped = None
+        if clipped is None or clipped.shape != np.shape(x):
+            bounds = np.broadcast_shapes(np.shape(self.low), np.shape(self.high))
+            raise ValueError(f"Box must fit points of shape {np.shape(x)}. Got bounds {bounds}.")
         return clipped if isinstance(x, np.ndarray) else float(clipped)
 
 

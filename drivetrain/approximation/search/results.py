@@ -129,6 +129,9 @@ def _plug_in(path: Array, observations: Array, hessian: ArrayLike | None) -> "Es
     residuals = observations - regressors @ fitted
     slope = fitted[1:].T
     if hessian is not None:
-        slope = check_array("hessian", hessian, finite=True).reshape(p, p)
+        slope = check_array("hessian", hessian, finite=True)
+        if slope.size != p * p:
+            raise ValueError(f"hessian must be ({p}, {p}). Got shape {slope.shape}.")
+        slope = slope.reshape(p, p)
     covariance = sandwich(slope, residuals.T @ residuals / n) / n
     return Estimate(value, covariance, NormalPivot(), "plug_in", n)

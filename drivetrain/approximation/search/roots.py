@@ -11,14 +11,15 @@ from drivetrain.approximation.search.averages import RunningAverage, as_average
 from drivetrain.approximation.search.divergence import DirectionWarning, DivergenceError
 from drivetrain.approximation.search.functions import check_function
 from drivetrain.approximation.search.monotone import Direction
-from drivetrain.approximation.search.regions import Array, Point, norm
+from drivetrain.approximation.search.regions import Array, Point, Projection, norm
 from drivetrain.approximation.search.results import SearchResult, Trace
 from drivetrain.approximation.search.rules import Options, Rule, make_rule, rule_from_config
 from drivetrain.approximation.search.saving import Resumable, expect_kind
-from drivetrain.core.checks import check_array, check_integer
+from drivetrain.core.checks import check_array, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 Noise: TypeAlias = float | Callable[[np.random.Generator, Any], Any] | None
+OMITTED_AT_MOST = 1000  # NaN in a row under nan_policy="omit"; then the function has no values here
 
 
 class RobbinsMonro(Resumable):
@@ -64,9 +65,16 @@ class RobbinsMonro(Resumable):
         self._rule.check()
 
     def _begin(self, x0: ArrayLike, rule: Rule, steps: int | None) -> None:
-        self._rule, self._steps = rule, steps
+        self._rule = rule
+        self._steps = None if steps is None else check_integer("steps", steps, low=0)
         start = check_array("x0", x0, finite=True)
+        if not start.size:
+            raise ValueError(f"x0 must hold at least one number. Got shape {start.shape}.")
         target = check_array("target", rule.target, finite=True)
+        if target.shape not in ((), start.shape):
+            raise ValueError(
+                f"target must be a number or of the shape of x0, {start.shape}. Got {target.shape}."
+            )
         # A number stays a Python float: three times as fast, and what C's pow would see.
         self._shape = start.shape
         self._x0: Point = float(start) if start.ndim == 0 else start.copy()
@@ -79,6 +87,7 @@ class RobbinsMonro(Resumable):
         self.x: Point = self._x0 + 0.0
         self.k = 0
         self.truncations = 0
+        self._omitted = 0
         self._running = RunningAverage(as_average(self._rule.average), self._steps)
         self._direction: Direction | None = Direction() if self._rule.sign != -1 else None
 
@@ -124,9 +133,16 @@ class RobbinsMonro(Resumable):
         y = self._shaped(observation)
         size = norm(y)
         if size == size or self._rule.nan_policy == "propagate":
+            self._omitted = 0
             return y
         if self._rule.nan_policy == "omit":
-            return None
+            self._omitted += 1
+            if self._omitted < OMITTED_AT_MOST:
+                return None
+            raise ValueError(
+                f"observation must not be NaN for ever. Got {self._omitted} in a row at step "
+                f"{self.k + 1}."
+            )
         raise ValueError(f"observation must not be NaN. Got NaN at step {self.k + 1}.")
 
     def _shaped(self, observation: ArrayLike) -> Point:
@@ -173,11 +189,22 @@ class RobbinsMonro(Resumable):
             candidate = self._x0 + 0.0
             self.truncations += 1
         if rule.project is not None:
-            candidate = rule.project(candidate)
+            candidate = self._projected(rule.project, candidate)
         size = norm(candidate)
         if size > self._limit or (size != size and rule.nan_policy != "propagate"):
             raise DivergenceError(self.k, size, gain)
         self.x = candidate
+
+    def _projected(self, project: Projection, candidate: Point) -> Point:
+        point = project(candidate)
+        if isinstance(point, float) and self._shape == ():
+            return point
+        array = check_array("project(x)", point)
+        if array.shape != self._shape:
+            raise ValueError(
+                f"project(x) must have the shape of x, {self._shape}. Got {array.shape}."
+            )
+        return float(array) if array.ndim == 0 else array
 
     def iterates(self, f: Callable[[Any], ArrayLike]) -> Iterator[Point]:
         """Yield x, observe ``f`` there, step, for ever."""
@@ -294,8 +321,8 @@ def observer(
     rng = numpy_generator(random_state)
     if callable(noise):
         return lambda x: f(x) + noise(rng, x)
-    size = shape or None
-    return lambda x: f(x) + noise * rng.standard_normal(size)
+    scale, size = check_real("noise", noise), shape or None
+    return lambda x: f(x) + scale * rng.standard_normal(size)
 
 
 def robbins_monro(

@@ -45,7 +45,7 @@ class Rule:
         truncate: Chen's expanding truncations.
         limit: |x| beyond which the search has diverged, in units of max(1, |x0|).
         nan_policy: What a NaN observation does: ``"raise"`` names the step, ``"omit"`` leaves
-            it out (k stands still), ``"propagate"`` lets it through.
+            it out (k stands still; a thousand in a row raise), ``"propagate"`` lets it through.
     """
 
     gain: Gain | Schedule | float = field(default_factory=Gain)
@@ -61,7 +61,11 @@ class Rule:
         as_average(self.average)
         as_schedule(self.gain)
         check_array("target", self.target, finite=True)
-        check_real("limit", self.limit, low=0.0, open_low=True, high=math.inf, open_high=True)
+        limit = check_real(
+            "limit", self.limit, low=0.0, open_low=True, high=math.inf, open_high=True
+        )
+        # A Python float, whatever came: states are kept as JSON.
+        object.__setattr__(self, "limit", limit)
         check_choice("nan_policy", self.nan_policy, ("raise", "omit", "propagate"))
         if self.sign not in (1, -1, "auto"):
             raise ValueError(f"sign must be 1, -1 or 'auto'. Got {self.sign!r}.")

@@ -17,9 +17,9 @@ from drivetrain.approximation.search.differences import (
     simultaneous_points,
 )
 from drivetrain.approximation.search.functions import check_function
-from drivetrain.approximation.search.regions import Array, norm
+from drivetrain.approximation.search.regions import Array, Box, norm
 from drivetrain.approximation.search.rules import Options, Rule, make_rule
-from drivetrain.core.checks import check_array, check_choice, check_integer
+from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
 from drivetrain.core.seeds import RandomState, numpy_generator
 
 Replicas = int | Sequence[int]
@@ -89,10 +89,13 @@ def simulate(
         Zhao, Mathematical Foundations of Reinforcement Learning (2025), chapter 6.
     """
     check_function("f", f)
+    scale = check_real("noise", noise)
     ensemble = _Ensemble(x0, replicas, steps, make_rule(options))
     draw = _normal_source(replicas, random_state, ensemble.x.shape, steps)
     with np.errstate(all="ignore"):
-        return ensemble.run(lambda k, x: f(x) + noise * draw(), keep_path)
+        return ensemble.run(
+            lambda k, x: _fitting("f(x)", f(x), x.shape) + scale * draw(), keep_path
+        )
 
 
 def simulate_minimum(
@@ -129,13 +132,13 @@ def simulate_minimum(
     """
     check_function("f", f)
     check_choice("method", method, ("kw", "spsa"))
-    noise, seed = noise_and_seed
+    noise, seed = check_real("noise", noise_and_seed[0]), noise_and_seed[1]
     ensemble = _Ensemble(x0, check_integer("replicas", replicas, low=1), steps, make_rule(options))
     rng, c = numpy_generator(seed), tabulated(width)
     scalar = ensemble.x.ndim == 1
 
     def noisy(points: Array) -> Array:
-        values = f(points)
+        values = _fitting("f(x)", f(points), points.shape[: points.ndim - (not scalar)])
         return values + noise * rng.standard_normal(values.shape) if noise else values
 
     def kw(k: int, x: Array) -> Array:
@@ -157,9 +160,13 @@ class _Ensemble:
     def __init__(self, x0: ArrayLike, replicas: Replicas, steps: int, rule: Rule) -> None:
         if rule.sign == "auto":
             raise ValueError("sign must be 1 or -1 in a study. Got 'auto'.")
+        if rule.project is not None and not isinstance(rule.project, Box):
+            # A function written for one point would be handed all of them at once.
+            raise ValueError("project must be a Box in a study. Got a function.")
         rule.check()
         start = check_array("x0", x0, ndim=(0, 1), finite=True)
-        count = replicas if isinstance(replicas, int) else len(replicas)
+        count = replicas if isinstance(replicas, (int, np.integer)) else len(replicas)
+        count = check_integer("replicas", count, low=1)
         self.rule, self.steps = rule, check_integer("steps", steps, low=0)
         self.start = np.broadcast_to(start, (count, *start.shape)).copy()
         self.x = self.start.copy()
@@ -211,10 +218,17 @@ class _Ensemble:
         return np.abs(x) if x.ndim == 1 else np.sqrt(np.sum(x * x, axis=1))
 
 
+def _fitting(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Array:
+    array = check_array(name, values)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape} here. Got {array.shape}.")
+    return array
+
+
 def _normal_source(
     replicas: Replicas, random_state: RandomState, shape: tuple[int, ...], steps: int
 ) -> Callable[[], Array]:
-    if isinstance(replicas, int):
+    if isinstance(replicas, (int, np.integer)):
         rng = numpy_generator(random_state)
         return lambda: rng.standard_normal(shape)
     generators = [np.random.default_rng(seed) for seed in replicas]

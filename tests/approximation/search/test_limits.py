@@ -117,6 +117,17 @@ def test_log_log_slopes() -> None:
     assert math.log10(kw[1] / kw[0]) == pytest.approx(-2 / 3, abs=0.001)
 
 
+def test_limits_name_bad_input() -> None:
+    with pytest.raises(ValueError, match=r"noise must be >= 0\. Got nan"):
+        robbins_monro_limit(1.0, slope=1.0, noise=math.nan)
+    with pytest.raises(TypeError, match="noise must be a real number"):
+        averaged_limit(slope=1.0, noise="a")
+    with pytest.raises(TypeError, match="slope must be a real number"):
+        linear_mean_square(1.0, 2, slope="a", noise=0.0)
+    with pytest.raises(ValueError, match="curvatures and start must have the same length"):
+        quadratic_spsa_mean_square(1.0, 1.0, 2, curvatures=[1.0], noise=0.0, start=[1.0, 2.0])
+
+
 def test_limits_refuse_what_is_slower() -> None:
     with pytest.raises(ValueError, match=r"a\*slope must be > 0.5"):
         robbins_monro_limit(0.5, slope=1.0, noise=1.0)
@@ -180,6 +191,19 @@ def test_diverged_searches_stand_still_and_others_go_on() -> None:
 
 
 def test_bad_studies_are_named() -> None:
+    for replicas in (0, -1, []):
+        with pytest.raises(ValueError, match="replicas must be >= 1"):
+            simulate(lambda w: w, 0.0, steps=3, replicas=replicas)
+    with pytest.raises(ValueError, match=r"f\(x\) must have shape \(4,\) here\. Got \(4, 1\)"):
+        simulate(lambda w: w[:, None], 0.0, steps=3, replicas=4)
+    with pytest.raises(ValueError, match=r"f\(x\) must have shape \(2, 4\) here\. Got \(\)"):
+        simulate_minimum(lambda w: 3.0, 0.0, steps=3, width=1.0, replicas=4)
+    with pytest.raises(ValueError, match="project must be a Box in a study"):
+        simulate(lambda w: w, 0.0, steps=3, project=lambda w: w)
+    with pytest.raises(TypeError, match="noise must be a real number"):
+        simulate(lambda w: w, 0.0, steps=3, noise=lambda rng, w: 0.0)
+    assert simulate(lambda w: w, 0.0, steps=3, replicas=np.arange(3)).x.shape == (3,)
+    assert simulate(lambda w: w, 0.0, steps=3, replicas=np.int64(3), random_state=0).x.shape == (3,)
     with pytest.raises(ValueError, match="sign must be 1 or -1 in a study"):
         simulate(lambda w: w, 0.0, steps=3, sign="auto")
     with pytest.raises(ValueError, match="method must be one of"):

@@ -235,6 +235,9 @@ def test_a_curvature_serves_one_search() -> None:
         (lambda: gradient_descent([1.0], 0.0, gradient=1), "gradient must be a function"),
         (lambda: ode_path(1.0, 0.0, [0.0]), "g must be a function"),
         (lambda: spsa(lambda w: None, 0.0, steps=1), "f.x. must hold real numbers"),
+        (lambda: spsa(abs, 0.0, second_order="yes"), "second_order must be True, False or"),
+        (lambda: spsa(abs, 0.0, steps="9"), "steps must be an integer"),
+        (lambda: kiefer_wolfowitz(abs, 0.0, noise="a"), "noise must be a real number"),
     ],
 )
 def test_what_is_no_function_is_named(call, words: str) -> None:

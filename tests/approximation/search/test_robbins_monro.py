@@ -327,6 +327,14 @@ def test_nan_policies(x0) -> None:
     assert np.all(np.isnan(RobbinsMonro(x0, nan_policy="propagate").update(bad).x))
 
 
+def test_nan_without_end_does_not_hang() -> None:
+    with pytest.raises(ValueError, match=r"NaN for ever\. Got 1000 in a row at step 1"):
+        robbins_monro(lambda w: math.nan, 0.0, steps=5, nan_policy="omit")
+    values = iter([math.nan] * 999 + [1.0] + [math.nan] * 999 + [1.0])
+    r = robbins_monro(lambda w: next(values), 0.0, steps=2, nan_policy="omit")
+    assert r.path.tolist() == [0.0, -1.0, -1.5]
+
+
 def test_infinite_observations_are_divergence() -> None:
     with pytest.raises(DivergenceError):
         RobbinsMonro(1.0).update(math.inf)
@@ -365,6 +373,30 @@ def test_more_bad_input() -> None:
         robbins_monro(cubic, 0.0, steps=5, average=Average("tail", burn_in=9))
     with pytest.raises(ValueError, match="low <= high"):
         Box(1.0, 0.0)
+    with pytest.raises(ValueError, match=r"low and high alike\. Got \(2,\) and \(3,\)"):
+        Box([0.0, 0.0], [1.0, 1.0, 1.0])
+    for x0 in (0.0, [0.0], [0.0, 0.0]):
+        with pytest.raises(ValueError, match="Box must fit points of shape"):
+            robbins_monro(lambda w: w, x0, steps=1, project=Box([0.0] * 3, 1.0))
+    with pytest.raises(
+        ValueError, match=r"project\(x\) must have the shape of x, \(\)\. Got \(2,\)"
+    ):
+        robbins_monro(lambda w: w, 0.0, steps=1, project=lambda w: np.array([w, w]))
+    with pytest.raises(TypeError, match=r"project\(x\) must hold real numbers"):
+        robbins_monro(lambda w: w, 0.0, steps=1, project=lambda w: None)
+    assert robbins_monro(lambda w: w, [1.0], steps=1, project=lambda w: [2]).x == [2.0]
+    with pytest.raises(ValueError, match=r"target must be a number or of the shape of x0, \(2,\)"):
+        RobbinsMonro([0.0, 0.0], target=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="x0 must hold at least one number"):
+        RobbinsMonro([])
+    with pytest.raises(TypeError, match="steps must be an integer"):
+        RobbinsMonro(0.0, steps=2.5)
+    with pytest.raises(ValueError, match="noise must be not NaN"):
+        robbins_monro(cubic, 0.0, steps=1, noise=math.nan)
+    with pytest.raises(ValueError, match=r"hessian must be \(1, 1\)"):
+        robbins_monro(lambda w: w, 0.0, steps=9, average="polyak", noise=1.0, random_state=0).ci(
+            method="plug_in", hessian=np.eye(2)
+        )
     with pytest.raises(ValueError, match="growth must be > 1"):
         Truncation(growth=1.0)
     with pytest.warns(GainWarning, match="does not settle"):

@@ -80,6 +80,16 @@ def flat(value):
     return value
 
 
+def test_numbers_of_numpy_are_saved_as_well(tmp_path) -> None:
+    search = RobbinsMonro(
+        np.float32(1.0), steps=np.int64(9), gain=Gain(np.float32(0.5)), limit=np.float32(1e6),
+        average=Average("suffix", fraction=np.float32(0.5)),
+    )  # fmt: skip
+    search.update(0.25).save(tmp_path)
+    again = RobbinsMonro.load(tmp_path)
+    assert again.update(0.5).x == search.update(0.5).x
+
+
 def test_functions_are_given_again(tmp_path) -> None:
     search = RobbinsMonro(1.0, gain=lambda k: 1 / (k + 1))
     search.save(tmp_path)
