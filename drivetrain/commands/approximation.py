@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import tyro
 
@@ -29,7 +29,7 @@ STATISTICS = ("count", "missing", "mean", "std", "skew", "kurtosis", "min", "max
 class Summarize:
     """Moments and quantiles of a CSV file's columns, in one pass and constant memory."""
 
-    file: tyro.conf.Positional[str]
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """CSV file with a header line; - for standard input."""
     columns: tuple[str, ...] = ()
     """Columns to summarize; those whose first block holds numbers where none is named."""
@@ -77,6 +77,9 @@ class Summarize:
             if name not in header:
                 raise unknown("column", name, header)
         wanted = self.columns or header
+        for name in wanted:
+            if header.count(name) > 1:
+                raise ValueError(f"{self.file} has {header.count(name)} columns named {name!r}.")
         places = {name: header.index(name) for name in wanted}
         if not self.columns:
             places = {n: place for n, place in places.items() if _is_numeric(first, place)}
@@ -88,9 +91,9 @@ class Summarize:
         self, name: str, missing: int, moments: "Moments", quantiles: "Quantiles"
     ) -> list[str]:
         values = {**dict.fromkeys(STATISTICS, math.nan), "missing": missing, "count": moments.count}
-        if moments.count > 1:
+        if moments.count:
             with warnings.catch_warnings():
-                # A column that does not vary has no skewness: the NaN in the table says so.
+                # A column of one value, or that does not vary, has no skewness: the table says so.
                 warnings.simplefilter("ignore", RuntimeWarning)
                 values.update({name: getattr(moments, name) for name in STATISTICS[2:]})
         points = quantiles.values if moments.count else [math.nan] * len(self.quantiles)
@@ -103,7 +106,7 @@ class Summarize:
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """Say whether a gain a·log(k)^p / (k + A)^alpha fulfils Robbins and Monro's conditions."""
+    """Say whether a gain a*log(k)^p / (k + A)^alpha fulfils Robbins and Monro's conditions."""
 
     a: float = 1.0
     """Scale."""
@@ -131,11 +134,17 @@ class Gain:
 
 @contextmanager
 def _opened(name: str) -> Iterator[TextIO]:
-    if name == "-":
-        yield sys.stdin
-        return
-    with open(name, encoding="utf8", newline="") as file:
-        yield file
+    try:
+        if name == "-":
+            if sys.stdin is None:
+                raise ValueError("file must be readable. Got -, but standard input is closed.")
+            yield sys.stdin
+            return
+        # Spreadsheets begin their files with a byte-order mark, which is no part of the header.
+        with open(name, encoding="utf-8-sig", newline="") as file:
+            yield file
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{name} must be CSV in UTF-8. Got {error}.") from None
 
 
 def _blocks(

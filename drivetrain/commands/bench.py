@@ -64,9 +64,11 @@ class Bench:
 
     def _measured(self, store: "Store") -> "list[Row]":
         from drivetrain.bench.harness.run import limit_libraries, modules_of, run_module
+        from drivetrain.core.files import check_writable
         from drivetrain.core.progress import progress
 
         modules = modules_of(list(self.methods))
+        check_writable(self.store)
         limit_libraries(self.threads)
         rows: list[Row] = []
         with progress("bench", len(modules)) as advance:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,7 +13,7 @@ KINDS = ("p", "g", "m", "v", "master", "extra")
 class Memory:
     """What training takes in memory, format by format, for a number of parameters or a model."""
 
-    what: tyro.conf.Positional[str]
+    what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
     """How many parameters (7e9), a .safetensors file, or a folder of them; only their headers
     are read."""
     layout: str = ""
@@ -53,9 +53,9 @@ class Memory:
 class Convert:
     """Turn a saved optimizer state of low precision into a plain one: fp32 under torch's keys."""
 
-    source: tyro.conf.Positional[Path]
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """Folder that drivetrain.optim.saved.save_state wrote."""
-    target: tyro.conf.Positional[Path]
+    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TARGET")]
     """Folder to write; another than the source."""
 
     def __post_init__(self) -> None:

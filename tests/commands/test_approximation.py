@@ -65,6 +65,8 @@ def test_standard_input_and_chosen_columns(
         ("a\n1\nx\n", ["--columns", "a"], "column 'a' must hold numbers. Got 'x' in line 3."),
         ("alpha\n1\n", ["--columns", "alpa"], "Unknown column 'alpa'. Did you mean 'alpha'?"),
         ("a\n1\ninf\n", [], "must be finite"),
+        ("a,b,a\n1,2,3\n", [], "has 2 columns named 'a'."),
+        ("a\n" + "1" * 200_000 + "\n", [], "must be CSV in UTF-8. Got field larger than"),
         ("a\n1\n", ["--quantiles", "1.5"], "quantiles must be in [0, 1]. Got 1.5."),
         ("a\n1\n", ["--delimiter", ""], "delimiter must be one character. Got ''."),
     ],
@@ -91,12 +93,32 @@ def test_a_constant_column_is_no_trouble(
     assert rows["missing"] == ["0", "2"] and rows["q0.5"] == ["1", "2"]
 
 
+def test_one_row_after_a_byte_order_mark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\n3,4\n", encoding="utf-8-sig")
+    code, out, err = run(capsys, "summarize", str(path), "--columns", "a")
+    assert (code, err) == (0, "")
+    rows = table(out)
+    assert [rows[name] for name in ("count", "mean", "min", "max")] == [["1"], ["3"], ["3"], ["3"]]
+    assert rows["std"] == ["nan"]
+
+
+def test_closed_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    code, _, err = run(capsys, "summarize", "-")
+    assert code == 2 and "standard input is closed" in err and err.count("\n") == 1
+
+
 def test_missing_and_binary_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "summarize", str(tmp_path / "none.csv"))
     assert code == 2 and "none.csv: No such file or directory" in err
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x01")
     code, _, err = run(capsys, "summarize", str(tmp_path / "binary"))
-    assert code == 2 and err.count("\n") == 1
+    assert code == 2 and err.count("\n") == 1 and "binary must be CSV in UTF-8" in err
 
 
 @pytest.mark.parametrize(

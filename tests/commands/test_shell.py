@@ -177,6 +177,56 @@ def test_a_closed_pipe_is_silent() -> None:
     assert done.stdout.startswith("@") and done.stderr == ""
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_a_terminal_without_unicode_is_served(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("temp °C µ 温\n1\n2\n", encoding="utf8")
+    for words in (("approximation", "summarize", "data.csv"), ("approximation", "gain", "--help")):
+        done = subprocess.run(
+            [sys.executable, "-m", "drivetrain", *words],
+            check=True,
+            capture_output=True,
+            timeout=60,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert done.stderr == b"" and done.stdout.decode(encoding)
+        if words[1] == "summarize":
+            assert b"\\u6e29" in done.stdout  # which character it was can still be told
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "err"),
+    [
+        ("--help >&-", 0, ""),
+        ("approximation gain --help >&-", 0, ""),
+        ("bogus 2>&-", 2, ""),
+        ("approximation summarize - <&-", 2, "drivetrain: file must be readable"),
+    ],
+)
+def test_closed_streams_are_no_trouble(line: str, code: int, err: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m drivetrain {line}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code and done.stdout == ""
+    assert done.stderr.startswith(err) and done.stderr.count("\n") == bool(err)
+
+
+def test_words_are_repeated_as_they_were_typed() -> None:
+    assert refused("-x").startswith("Unknown command '-x'.")
+    assert refused("optim", "convert", "here").startswith("Missing: TARGET.")
+    assert "takes a shell and the file" in refused("--tyro-write-completion", "bash")
+
+
+def test_a_store_that_cannot_be_written_is_told_before_measuring(tmp_path: Path) -> None:
+    said = refused("bench", "startup", "--store", str(tmp_path / "none" / "rows.jsonl"))
+    assert said.endswith("rows.jsonl: cannot write: No such file or directory")
+    assert "cannot write: Is a directory" in refused("bench", "--store", str(tmp_path))
+
+
 def test_interrupt_is_clean(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "drivetrain", "bench", "optim", "--store", "rows.jsonl"],

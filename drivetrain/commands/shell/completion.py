@@ -15,6 +15,8 @@ def complete(words: list[str]) -> int:
     """Print or write the completion script: ``--tyro-write-completion SHELL PATH``."""
     if len(words) < 2 or words[1] not in SHELLS:
         return fail(f"{words[0]} takes a shell: one of {', '.join(SHELLS)}.")
+    if words[0].startswith("--tyro-write") and len(words) < 3:
+        return fail(f"{words[0]} takes a shell and the file to write.")
     tree().cli(prog="drivetrain", args=words)
     return 0
 

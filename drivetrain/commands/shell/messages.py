@@ -1,5 +1,6 @@
 """What a person reads when something goes wrong: one line, and an exit code for scripts."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -7,6 +8,17 @@ from collections.abc import Callable
 EXIT_FINDING = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+
+def prepare_streams() -> None:
+    """Let output go on where a stream is closed or its encoding lacks a character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as in ``drivetrain --help >&-``
+            setattr(sys, name, open(os.devnull, "w", encoding="utf8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            # An escape says which character it was; a question mark would make µs and ms alike.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def fail(message: str) -> int:

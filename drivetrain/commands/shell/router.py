@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from drivetrain.commands.shell.messages import fail, guarded
+from drivetrain.commands.shell.messages import fail, guarded, prepare_streams
 from drivetrain.commands.shell.verbs import house_commands, kebab, verbs
 from drivetrain.core.errors import did_you_mean
 from drivetrain.core.rooms import PACKAGE, is_built, method_names, module_names, summary
@@ -21,6 +21,7 @@ COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 1 (a finding) or 2 (a mistake)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
     debug = bool(words) and words[0] == "--debug"
     sys.exit(guarded(lambda: route(words[1:] if debug else words), debug=debug))
 
@@ -36,7 +37,7 @@ def route(words: list[str]) -> int:
         from drivetrain.commands.shell.completion import complete
 
         return complete(words)
-    return _command(words[0].replace("-", "_"), words[1:])
+    return _command(words[0], words[1:])
 
 
 def overview() -> str:
@@ -54,9 +55,10 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def _command(name: str, rest: list[str]) -> int:
+def _command(word: str, rest: list[str]) -> int:
+    name = word.replace("-", "_")
     if name not in module_names("commands"):
-        return _no_such_command(name)
+        return _no_such_command(name, word)
     if name in house_commands():
         return _run(name, next(iter(verbs(name))), rest, f"drivetrain {name}")
     classes = {kebab(verb): verb for verb in verbs(name)}
@@ -76,12 +78,12 @@ def _run(module: str, verb: str, rest: list[str], program: str) -> int:
     return command() or 0
 
 
-def _no_such_command(name: str) -> int:
+def _no_such_command(name: str, word: str) -> int:
     if name in method_names():
         state = "has no commands" if is_built(name) else "is not built in this version"
         return fail(f"{name} {state}; the papers: drivetrain cite {name}")
     hint = did_you_mean(name, [*method_names(), *house_commands()])
-    return fail(f"Unknown command {name!r}.{hint or ' drivetrain --help lists them.'}")
+    return fail(f"Unknown command {word!r}.{hint or ' drivetrain --help lists them.'}")
 
 
 def _method_help(name: str) -> str:
