@@ -11,13 +11,13 @@ from drivetrain.approximation.gains import Gain, Schedule, as_schedule
 from drivetrain.approximation.processes.chains import DecisionProcess, cumulative
 from drivetrain.approximation.processes.schedules import (
     VisitGains,
-    schedule_config,
-    schedule_of,
     visits_from,
 )
 from drivetrain.approximation.search.saving import (
     Resumable,
     expect_kind,
+    gain_config,
+    gain_from_config,
     generator_from,
     generator_state,
 )
@@ -153,7 +153,7 @@ class QLearning(Resumable):
             "visits": self.visits.copy(),
             "gamma": self.gamma,
             "epsilon": self.epsilon,
-            "gain": schedule_config(self._schedule),
+            "gain": gain_config(self._schedule),
             "state": self.state,
             "generator": generator_state(self._rng),
         }
@@ -169,7 +169,7 @@ class QLearning(Resumable):
         learner = cls(
             np.asarray(state["q"], dtype=np.float64),
             gamma=state["gamma"],
-            gain=schedule_of(state["gain"], functions.get("gain")),
+            gain=gain_from_config("gain", state["gain"], functions.get("gain")),
             epsilon=state["epsilon"],
             random_state=generator_from(state["generator"]),
         )

@@ -1,6 +1,4 @@
-"""Gains for kernels: as arrays, and as what JSON holds."""
-
-from collections.abc import Sequence
+"""Gains for kernels, as arrays: by steps, and by visits."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,23 +52,3 @@ def visits_from(visits: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int64]:
     if counts.shape != shape or counts.min(initial=0) < 0:
         raise ValueError(f"visits must be {shape} counts >= 0. Got shape {counts.shape}.")
     return counts
-
-
-def schedule_config(schedule: Schedule) -> list[float] | None:
-    """Return what JSON holds of a gain; None for a function."""
-    if not isinstance(schedule, Gain):
-        return None
-    return [schedule.a, schedule.alpha, schedule.A, schedule.log_power]
-
-
-def schedule_of(config: Sequence[float] | None, function: Schedule | None) -> Schedule:
-    """Return the gain of ``schedule_config``, or the function that took its place.
-
-    Raises:
-        ValueError: The function is missing.
-    """
-    if function is not None:
-        return function
-    if config is None:
-        raise ValueError("This state was made with a function: pass gain= again.")
-    return Gain(*config)

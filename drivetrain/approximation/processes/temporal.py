@@ -12,12 +12,15 @@ from drivetrain.approximation.processes.chains import RewardChain, Transitions
 from drivetrain.approximation.processes.schedules import (
     VisitGains,
     gains_from,
-    schedule_config,
-    schedule_of,
     visits_from,
 )
 from drivetrain.approximation.search.averages import Average, as_average
-from drivetrain.approximation.search.saving import Resumable, expect_kind
+from drivetrain.approximation.search.saving import (
+    Resumable,
+    expect_kind,
+    gain_config,
+    gain_from_config,
+)
 from drivetrain.core.checks import check_array, check_choice, check_integer, check_real
 from drivetrain.core.errors import unknown
 from drivetrain.core.seeds import RandomState
@@ -120,7 +123,7 @@ class TD0(Resumable):
             "values": self.values.copy(),
             "visits": self.visits.copy(),
             "gamma": self.gamma,
-            "gain": schedule_config(self._schedule),
+            "gain": gain_config(self._schedule),
             "by_visits": self.by_visits,
             "k": self.k,
         }
@@ -136,7 +139,7 @@ class TD0(Resumable):
         learner = cls(
             np.asarray(state["values"], dtype=np.float64),
             gamma=state["gamma"],
-            gain=schedule_of(state["gain"], functions.get("gain")),
+            gain=gain_from_config("gain", state["gain"], functions.get("gain")),
             by_visits=state["by_visits"],
         )
         learner.visits = visits_from(state["visits"], learner.values.shape)

@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drivetrain.approximation.gains import Gain, Schedule, as_schedule, tabulated
+from drivetrain.approximation.gains import Gain, Schedule, tabulated
 from drivetrain.approximation.search.differences import (
     central_gradient,
     central_points,
@@ -17,7 +17,12 @@ from drivetrain.approximation.search.regions import Array, Point
 from drivetrain.approximation.search.results import SearchResult
 from drivetrain.approximation.search.roots import Noise, RobbinsMonro
 from drivetrain.approximation.search.rules import Options
-from drivetrain.approximation.search.saving import Resumable, expect_kind
+from drivetrain.approximation.search.saving import (
+    Resumable,
+    expect_kind,
+    gain_config,
+    gain_from_config,
+)
 from drivetrain.core.seeds import RandomState
 
 WIDTH = Gain(1.0, 1.0 / 6.0)
@@ -130,33 +135,10 @@ class KieferWolfowitz(Resumable):
         """
         expect_kind(state, "KieferWolfowitz")
         search = cls.__new__(cls)
-        width = gain_from_config(state["width"], functions.pop("width", None))
+        width = gain_from_config("width", state["width"], functions.pop("width", None))
         search.root = RobbinsMonro.from_state(state["root"], **functions)
         search._begin(width)
         return search
-
-
-def gain_config(width: Gain | Schedule | float) -> list[float] | None:
-    """Return what JSON holds of a gain; None for a function."""
-    schedule = as_schedule(width)
-    if not isinstance(schedule, Gain):
-        return None
-    return [schedule.a, schedule.alpha, schedule.A, schedule.log_power]
-
-
-def gain_from_config(
-    config: list[float] | None, function: Gain | Schedule | float | None
-) -> Gain | Schedule | float:
-    """Return the gain of ``gain_config``, or the function that took its place.
-
-    Raises:
-        ValueError: The function is missing.
-    """
-    if function is not None:
-        return function
-    if config is None:
-        raise ValueError("This state was made with a function: pass width= again.")
-    return Gain(*config)
 
 
 def kiefer_wolfowitz(

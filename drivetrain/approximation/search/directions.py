@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from drivetrain.approximation.gains import Gain, Schedule, tabulated
-from drivetrain.approximation.search.coordinates import gain_config, gain_from_config
 from drivetrain.approximation.search.curvature import Curvature
 from drivetrain.approximation.search.differences import (
     check_widths,
@@ -23,6 +22,8 @@ from drivetrain.approximation.search.rules import Options
 from drivetrain.approximation.search.saving import (
     Resumable,
     expect_kind,
+    gain_config,
+    gain_from_config,
     generator_from,
     generator_state,
 )
@@ -170,7 +171,7 @@ class SPSA(Resumable):
         """
         expect_kind(state, "SPSA")
         search = cls.__new__(cls)
-        width = gain_from_config(state["width"], functions.pop("width", None))
+        width = gain_from_config("width", state["width"], functions.pop("width", None))
         search.root = RobbinsMonro.from_state(state["root"], **functions)
         search._begin(width, generator_from(state["generator"]))
         search._delta = None if state["delta"] is None else np.array(state["delta"])

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from drivetrain.approximation.gains import Gain, Schedule, as_schedule, check_gain, tabulated
 from drivetrain.approximation.search.averages import Average, as_average
 from drivetrain.approximation.search.regions import Box, Projection, Truncation
+from drivetrain.approximation.search.saving import gain_config
 from drivetrain.core.checks import check_array, check_choice, check_real
 from drivetrain.core.errors import unknown
 
@@ -95,9 +96,9 @@ class Rule:
             "target": np.asarray(self.target, dtype=np.float64),
             "average": {f.name: getattr(average, f.name) for f in fields(average)},
         }
-        if not callable(self.gain) or isinstance(self.gain, Gain):
-            gain = self.gain if isinstance(self.gain, Gain) else Gain.constant(self.gain)
-            config["gain"] = [gain.a, gain.alpha, gain.A, gain.log_power]
+        gain = gain_config(self.gain)
+        if gain is not None:
+            config["gain"] = gain
         if isinstance(self.project, Box):
             box = self.project
             bounds = {"low": box.low, "high": box.high}

@@ -2,11 +2,12 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
+from drivetrain.approximation.gains import Gain, Schedule, as_schedule
 from drivetrain.core import checkpoint
 from drivetrain.core.errors import CheckpointError
 
@@ -64,6 +65,29 @@ def expect_kind(state: Mapping[str, Any], kind: str) -> None:
     if state.get("kind") != kind:
         article = "an" if kind[0] in "SL" and kind.isupper() else "a"
         raise ValueError(f"Not {article} {kind} state. Got kind {state.get('kind')!r}.")
+
+
+def gain_config(gain: Gain | Schedule | float) -> list[float] | None:
+    """Return what JSON holds of a gain; None for a function."""
+    schedule = as_schedule(gain)
+    if not isinstance(schedule, Gain):
+        return None
+    return [schedule.a, schedule.alpha, schedule.A, schedule.log_power]
+
+
+def gain_from_config(
+    name: str, config: Sequence[float] | None, function: Gain | Schedule | float | None
+) -> Gain | Schedule | float:
+    """Return the gain of ``gain_config``, or the function that took its place.
+
+    Raises:
+        ValueError: The function is missing; ``name`` is what to pass it as.
+    """
+    if function is not None:
+        return function
+    if config is None:
+        raise ValueError(f"This state was made with a function: pass {name}= again.")
+    return Gain(*config)
 
 
 def generator_from(state: Mapping[str, Any]) -> np.random.Generator:
