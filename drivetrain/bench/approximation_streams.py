@@ -262,6 +262,26 @@ def _observations(values: list[float]) -> Iterator[Case]:
             equal=partial(_answers_near, 1e-3 if name == "kurtosis" else 1e-9),
             floor=1.0,
         )
+    yield from _drawn(values)
+
+
+def _drawn(values: list[float]) -> Iterator[Case]:
+    rows: list[tuple[str, str, Callable[[], float], tuple[Any, ...]]] = [
+        ("mean", "Mean", lambda: Mean().update(iter(values)).mean, ()),
+        ("var", "Var", lambda: Moments().update(iter(values)).var, ()),
+        ("kurtosis", "Kurtosis", lambda: Moments(4).update(iter(values)).kurtosis, ()),
+        ("ewmean", "EWMean", lambda: EWMean(0.01).update(iter(values)).mean, (0.01,)),
+    ]
+    for name, peer, run, settings in rows:
+        yield Race(
+            name=f"drawn-{name}",
+            what=f"{name} of 1e5 floats, one update(iterator) that draws them, checks included, "
+            "against a loop of river's update",
+            ours=Contender(name="drivetrain", run=run),
+            peers=(_peer("river", _river, peer, values, settings),),
+            equal=partial(_answers_near, 1e-3 if name == "kurtosis" else 1e-9),
+            floor=1.0,
+        )
 
 
 def _one_by_one(stream: Any, observations: list[Any]) -> Any:

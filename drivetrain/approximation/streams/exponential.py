@@ -12,6 +12,7 @@ from drivetrain.approximation.streams.observations import (
     Pending,
     admit,
     as_observations,
+    draw,
     pieces,
     warn_no_answer,
 )
@@ -64,7 +65,8 @@ class EWMoments(Statistic):
 
         Args:
             x: A number, a 1-d array of any stride and real dtype, a CPU tensor, or an iterator
-                of such blocks.
+                of such blocks. A generator of floats costs least: they are drawn up to 1024 at
+                a time.
 
         Returns:
             The stream itself.
@@ -81,8 +83,7 @@ class EWMoments(Statistic):
                 del waiting[:]
             return self
         if isinstance(x, Iterator):
-            for block in x:
-                self.update(block)
+            draw(x, self.update)
             return self
         return self._update_array(as_observations(x, ndim=(0, 1)))
 
@@ -211,12 +212,13 @@ class EWMean(Statistic):
         Zhao, Mathematical Foundations of Reinforcement Learning (2025), section 6.2.
     """
 
-    __slots__ = ("_mean", "alpha", "nan_policy")
+    __slots__ = ("_mean", "_weights", "alpha", "nan_policy")
 
     def __init__(self, alpha: float, *, nan_policy: str = "raise") -> None:
         self.alpha = check_real("alpha", alpha, low=0, high=1, open_low=True)
         self.nan_policy = check_choice("nan_policy", nan_policy, POLICIES)
         self._mean: float | None = None
+        self._weights: NDArray[np.float64] | None = None  # made for the first array
 
     def update(self, x: Any) -> Self:
         """Take one observation or many, in their order; see ``EWMoments.update``.
@@ -230,17 +232,17 @@ class EWMean(Statistic):
             self._mean = mean + self.alpha * (x - mean)
             return self
         if isinstance(x, Iterator):
-            for block in x:
-                self.update(block)
+            draw(x, self.update)
             return self
         values = admit(as_observations(x, ndim=(0, 1)).reshape(-1), self.nan_policy)
         state = np.zeros(len(kernels.ROW))
         if mean is not None:
             state[[kernels.COUNT, kernels.WEIGHT]] = 1.0
             state[kernels.SHIFT] = mean
-        weights = _weights(self.alpha)
+        if self._weights is None:
+            self._weights = _weights(self.alpha)
         for _, piece in pieces(values):
-            kernels.absorb_decaying(piece, weights, state, 1.0 - self.alpha, 1)
+            kernels.absorb_decaying(piece, self._weights, state, 1.0 - self.alpha, 1)
         if state[kernels.COUNT]:
             self._mean = float(state[kernels.SHIFT] + state[kernels.MEAN])
         return self

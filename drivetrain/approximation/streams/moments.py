@@ -12,6 +12,7 @@ from drivetrain.approximation.streams.observations import (
     Pending,
     as_observations,
     as_weights,
+    draw,
     not_finite,
     pieces,
     warn_no_answer,
@@ -73,7 +74,8 @@ class Moments(Statistic):
 
         Args:
             x: A number, an array (n,) or (n, p) of any strides and real dtype, a CPU tensor, or
-                an iterator of such blocks.
+                an iterator of such blocks. A generator of floats costs least: they are drawn up
+                to 1024 at a time.
             weights: How often each observation counts: a number >= 0 or (n,). Zero is as if the
                 observation were absent. Not with iterators.
 
@@ -214,8 +216,7 @@ class Moments(Statistic):
     def _update_blocks(self, blocks: Iterator[Any], weights: Any) -> Self:
         if weights is not None:
             raise ValueError("weights must be None for an iterator of blocks: update each block.")
-        for block in blocks:
-            self.update(block)
+        draw(blocks, self.update)
         return self
 
     def _update_array(self, x: Any, weights: Any) -> Self:

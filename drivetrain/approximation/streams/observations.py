@@ -3,7 +3,8 @@
 import math
 import warnings
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,35 @@ def admit(values: NDArray[Any], nan_policy: str, position: int = 0) -> NDArray[A
         if not finite.all():
             return values[finite.reshape(len(values), -1).all(axis=1)]
     return values
+
+
+def draw(items: Iterator[Any], update: Callable[[Any], object]) -> None:
+    """Update with each item of an iterator; runs of floats are gathered into blocks on the way.
+
+    Up to ``BLOCK`` floats are drawn before they are used. What was drawn before the iterator
+    failed is used too, so the stream then stands where a loop over the items would stand.
+    """
+    for item in items:
+        if item.__class__ is not float:
+            update(item)
+            continue
+        run = [item]
+        try:
+            run.extend(islice(items, BLOCK - 1))
+        finally:
+            # Anything else goes one at a time, so that errors are those of the loop.
+            for block in (np.fromiter(run, np.float64, len(run)),) if _summable(run) else run:
+                update(block)
+
+
+def _summable(run: list[Any]) -> bool:
+    """Return whether these are numbers with a finite sum: no NaN, no infinity, no array."""
+    try:
+        total = sum(run)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    # The sum of floats and a numpy scalar, an array or a tensor is none of Python's floats.
+    return total.__class__ is float and math.isfinite(total)
 
 
 def not_finite(value: float, position: int | tuple[int, ...]) -> ValueError:

@@ -14,6 +14,7 @@ from drivetrain.approximation.streams.observations import (
     Pending,
     admit,
     as_observations,
+    draw,
     pieces,
     warn_no_answer,
 )
@@ -82,7 +83,8 @@ class Mean(Statistic):
         """Take one observation of ``shape``, many as (n, *shape), or an iterator of such.
 
         Args:
-            x: Numbers, arrays of any strides and real dtype, CPU tensors.
+            x: Numbers, arrays of any strides and real dtype, CPU tensors. A generator of floats
+                costs least: they are drawn up to 1024 at a time.
 
         Returns:
             The stream itself.
@@ -98,8 +100,11 @@ class Mean(Statistic):
                 self._settle()
             return self
         if isinstance(x, Iterator):
-            for block in x:
-                self.update(block)
+            if self.shape:
+                for block in x:
+                    self.update(block)
+            else:
+                draw(x, self.update)
             return self
         rank = len(self.shape)
         values = as_observations(x, ndim=(rank, rank + 1))
