@@ -1,4 +1,14 @@
-"""Coverage studies: how often nominal intervals hold a truth that is known."""
+"""Coverage studies: how often nominal intervals hold a truth that is known.
+
+The problems, their gains and the burn-in of n/4 steps were chosen by hand while looking at studies
+of seed 0 and its neighbours, so rates at those seeds are no test of them; the benchmark runs seeds
+that were never looked at. The burn-in matters: without it the large first steps are part of the
+average, and what they add to the mean square fades like n^-1/2 only. At n = 20,000 the mean square
+is then 1.2 times the theory's for logistic regression and its intervals hold the truth in .92 to
+.93 of runs instead of .95; the other five stay above .93. Problems that are harder (farther starts,
+more or correlated columns, rare labels, outer quantiles) cover less: these six promise nothing
+about data unlike them.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
