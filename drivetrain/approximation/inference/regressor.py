@@ -13,6 +13,8 @@ from drivetrain.approximation.inference.recipe import REGRESSION
 from drivetrain.approximation.inference.samples import check_target, check_weights, finite_rows
 
 Array = NDArray[np.float64]
+_MANY = 4096
+"""Rows from which a copy of the state is cheaper than reading X once more for NaN."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -115,7 +117,9 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         checked_X = self._check_X(X, reset=first)
         target = check_target(y, len(checked_X))
         weights = check_weights(sample_weight, len(target), some=passes)
-        rows = finite_rows(self.nan_policy, checked_X, target)
+        unread = not passes and self.nan_policy == "raise" and len(target) >= _MANY
+        unread = unread and bool(np.isfinite(target).all())
+        rows = None if unread else finite_rows(self.nan_policy, checked_X, target)
         if rows is not None:
             checked_X, target = checked_X[rows], target[rows]
             weights = None if weights is None else weights[rows]
@@ -125,7 +129,10 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         order = self._order(len(target)) if passes else None
         guard = self.nan_policy != "propagate"
         try:
-            self.engines_[0].update(checked_X, target, weights, order, guard=guard)
+            if unread:
+                self.engines_[0].update_where_finite(checked_X, target, weights)
+            else:
+                self.engines_[0].update(checked_X, target, weights, order, guard=guard)
         finally:
             self._publish()
         return self

@@ -124,4 +124,4 @@ class RandomScaling:
 
 def symmetric(lower: Array) -> Array:
     """Return the symmetric matrix whose lower triangle is given."""
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    return np.where(np.tri(len(lower), dtype=bool), lower, lower.T)
