@@ -283,6 +283,8 @@ def refresh(abi, handles, storages, prints, bases, grads, places, rows):
         if fingerprint(abi, tensor, answer) != prints[row, GRAD]:
             return False
         rows[row, GRAD] = ask(abi, ABI_DATA_PTR, tensor, answer)
+        if rows[row, GRAD] == 0 and rows[row, PARAM] != 0:
+            return False  # freed or fake: only what is empty lies nowhere
     return True
 
 

@@ -26,7 +26,7 @@ def allot(wanting: Iterable[tuple[Tensor, State, Group]]) -> None:
         wanting: Dense CPU parameters, their states, and their groups, which say ``amsgrad``.
     """
     small = [one for one in wanting if 0 < one[0].numel() < LARGE]
-    steps = torch.zeros(len(small), dtype=torch.float32)
+    steps = torch.zeros(len(small), dtype=torch.float32, device="cpu")
     for (_, state, _), step in zip(small, steps):
         state["step"] = step
     for dtype, alike in groupby(sorted(small, key=_dtype_name), key=lambda one: one[0].dtype):
@@ -43,7 +43,7 @@ def _dtype_name(one: tuple[Tensor, State, Group]) -> str:
 
 def _views(params: list[Tensor], dtype: torch.dtype) -> Iterator[Tensor]:
     sizes = [-(-param.numel() // _LINE) * _LINE for param in params]
-    zeros, start = torch.zeros(sum(sizes), dtype=dtype), 0
+    zeros, start = torch.zeros(sum(sizes), dtype=dtype, device="cpu"), 0
     for param, size in zip(params, sizes):
         yield zeros.as_strided(param.shape, param.stride(), start)
         start += size

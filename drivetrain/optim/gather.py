@@ -178,12 +178,12 @@ def _aligned(grad: Tensor, param: Tensor) -> Tensor:
 def _complete(param: Tensor, state: State, group: Group, rule: Rule) -> None:
     """Make the state of a parameter complete, in its rule's form."""
     if not state:
-        state["step"] = torch.zeros((), dtype=torch.float32)
+        state["step"] = torch.zeros((), dtype=torch.float32, device="cpu")
         state.update(rule.fresh(param, group))
         return
     step = state.get("step", 0.0)
     if not isinstance(step, Tensor) or step.dtype != torch.float32 or step.device.type != "cpu":
-        state["step"] = torch.tensor(float(step), dtype=torch.float32)
+        state["step"] = torch.tensor(float(step), dtype=torch.float32, device="cpu")
     rule.adopt(param, state, group)
 
 

@@ -28,7 +28,7 @@ def c_interface() -> NDArray[np.int64] | None:
 
     Their order is that of the constants in ``_numba.py``. None where something is missing.
     """
-    offset, words = _offset(torch.zeros(2)), _words()
+    offset, words = _offset(torch.zeros(2, device="cpu")), _words()
     try:
         library = ctypes.CDLL(torch._C.__file__)
         found = [getattr(library, f"aoti_torch_get_{question}") for question in _QUESTIONS]
@@ -48,7 +48,7 @@ def _words() -> list[int] | None:
 
     Each is looked for by its value, in a tensor made so that no other word has it.
     """
-    tensor = torch.zeros(8192)[1237 : 1237 + 2757].view(919, 3)
+    tensor = torch.zeros(8192, device="cpu")[1237 : 1237 + 2757].view(919, 3)
     storage = tensor.untyped_storage()
     wanted = storage._cdata, int(tensor.storage_offset()), tensor.numel()
     places = [_first(tensor._cdata, word, 20) for word in wanted]

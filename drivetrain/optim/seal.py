@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -87,7 +88,7 @@ class Seal:
             params=params,
             listed=[_words(map(id, listed)) for listed in lists],
             has_grad=np.array([param.grad is not None for param in params], dtype=np.bool_),
-            lazy=[i for i, p in enumerate(params) if p.is_complex() or p.numel() == 1],
+            lazy=[i for i, p in enumerate(params) if _may_be_marked(p)],
             entries=_words(id(x) for pair in state.items() for x in pair).reshape(-1, 2),
             dicts=_words(id(member.state) for member in members),
             keys=keys,
@@ -147,6 +148,12 @@ class Seal:
             _numba.same_dict(self.abi, id(state), self.entries)
             and _numba.same_items(self.abi, self.dicts, self.keys, self.values)
         )
+
+
+def _may_be_marked(param: Tensor) -> bool:
+    # A lazy module's parameter has no size before its first forward, nor has it a gradient.
+    lazy = isinstance(param, torch.nn.UninitializedParameter)
+    return lazy or param.is_complex() or param.numel() == 1
 
 
 def _words(numbers: Any) -> Words:

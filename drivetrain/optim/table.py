@@ -5,6 +5,7 @@ whenever ``zero_grad(set_to_none=True)`` frees them, and ``p.data = ...``, ``.to
 state move the rest. Checking 2000 parameters takes a third of a millisecond (``handles.py``).
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,13 +57,22 @@ class Table:
 
     @classmethod
     def of(cls, entries: list[Entry]) -> "Table":
-        """Lay out the table of the given entries, which are sorted by their rule's name."""
+        """Lay out the table of the given entries, which are sorted by their rule's name.
+
+        Raises:
+            ValueError: A tensor with elements but without memory.
+        """
         width = max((len(entry.rule.columns) for entry in entries), default=0)
         rows = np.full((len(entries), _numba.STATE + width), -1, dtype=np.int64)
         for row, entry in zip(rows, entries):
             tensors = [entry.param, entry.grad, entry.state["step"]]
             tensors += [entry.state[key] for key in entry.rule.columns]
             row[: len(tensors)] = [tensor.data_ptr() for tensor in tensors]
+            if entry.param.numel() and 0 in row:
+                raise ValueError(
+                    f"a parameter of param_groups[{entry.group}], its gradient or its state has "
+                    "no memory: its storage was freed, or it stands for zeros or is fake."
+                )
         return cls(
             rows=rows,
             group_of=np.array([entry.group for entry in entries], dtype=np.int32),
@@ -143,9 +153,49 @@ def in_threads(run: Callable[[int, int], None], count: int, elements: int) -> No
     """
     threads = max(1, min(torch.get_num_threads(), elements // THREAD_WORK, count))
     bounds = [count * number // threads for number in range(threads + 1)]
-    others = [threading.Thread(target=run, args=(low, high)) for low, high in pairwise(bounds[1:])]
-    for thread in others:
-        thread.start()
-    run(0, bounds[1])
-    for thread in others:
-        thread.join()
+    shares = [_Share(run=run, low=low, high=high) for low, high in pairwise(bounds[1:])]
+    try:
+        # Where no more threads are to be had, _finish does their share: half a step is worse
+        # than a slow one.
+        with contextlib.suppress(RuntimeError):
+            for share in shares:
+                threading.Thread(target=share.work).start()
+        run(0, bounds[1])
+    finally:
+        _finish(shares)
+
+
+@dataclass(kw_only=True)
+class _Share:
+    """A thread's range of chunks, done once by whoever takes it first."""
+
+    run: Callable[[int, int], None]
+    low: int
+    high: int
+    taken: Any = field(default_factory=threading.Lock)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        """Do it, unless another has taken it."""
+        if self.taken.acquire(blocking=False):
+            try:
+                self.run(self.low, self.high)
+            finally:
+                self.done.set()
+
+
+def _finish(shares: list[_Share]) -> None:
+    """Do what no thread has begun and wait for the rest, whatever interrupts.
+
+    The kernels hold addresses: they must not run on when the caller is free to free.
+    """
+    interrupted: BaseException | None = None
+    for share in shares:
+        share.work()
+        while not share.done.is_set():
+            try:
+                share.done.wait()
+            except BaseException as error:
+                interrupted = error
+    if interrupted is not None:
+        raise interrupted

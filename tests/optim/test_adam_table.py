@@ -1,13 +1,15 @@
 """The table of addresses: whatever moves, the step writes where the tensors are now."""
 
 import gc
+import threading
+import time
 import weakref
 
 import pytest
 import torch
 
 from drivetrain.optim import AdamW, gather, handles
-from drivetrain.optim.table import chunks_of
+from drivetrain.optim.table import THREAD_WORK, chunks_of, in_threads
 
 SHAPES = ((6, 4), (9,), (1,), ())
 
@@ -240,3 +242,67 @@ def test_chunks_cover_every_element_once(lengths, expected):
 )
 def test_density(make, dense):
     assert gather.is_dense(make()) is dense
+
+
+@pytest.mark.parametrize("spoil", ["freed", "zeros"])
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_gradient_without_memory_is_refused(spoil, warm):
+    p = torch.nn.Parameter(torch.ones(3))
+    optimizer = AdamW([p, torch.nn.Parameter(torch.ones(0))])
+    if warm:
+        p.grad = torch.ones(3)
+        optimizer.step()
+    p.grad = torch._efficientzerotensor(3) if spoil == "zeros" else torch.ones(3)
+    if spoil == "freed":
+        p.grad.untyped_storage().resize_(0)
+    with pytest.raises(ValueError, match=r"param_groups\[0\].* no memory"):
+        optimizer.step()
+
+
+def test_a_lazy_parameter_may_wait_for_its_first_forward():
+    model = torch.nn.ModuleList([torch.nn.Linear(3, 3), torch.nn.LazyLinear(3)])
+    optimizer = AdamW(model.parameters())
+    for layer in (model[0], model[0], model[1]):
+        layer(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+    assert optimizer.state[model[0].weight]["step"] == 3
+    assert optimizer.state[model[1].weight]["step"] == 1
+
+
+@pytest.mark.parametrize("default", ["meta", "cpu"])
+def test_states_lie_where_the_parameters_do_whatever_the_default_device(default):
+    handles.c_interface.cache_clear()
+    p = torch.nn.Parameter(torch.ones(3))
+    p.grad = torch.ones(3)
+    optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
+    with torch.device(default):
+        optimizer.step()
+        optimizer.step()
+    assert p[0].item() == pytest.approx(0.8, abs=1e-6)
+    assert {value.device.type for value in optimizer.state[p].values()} == {"cpu"}
+
+
+def test_an_interrupt_waits_for_the_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    done = []
+
+    def run(low, high):
+        if low == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.1)
+        done.append((low, high))
+
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(run, 9, 9 * THREAD_WORK)
+    assert sorted(done) == [(3, 6), (6, 9)]
+
+
+def test_without_threads_to_be_had_all_is_done(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done = []
+    in_threads(lambda low, high: done.append((low, high)), 9, 9 * THREAD_WORK)
+    assert sorted(done) == [(0, 3), (3, 6), (6, 9)]

@@ -62,7 +62,7 @@ def complete(param: Tensor, state: State, fmt: Format) -> None:
     elif fmt.write == "stochastic" and "rounding_seed" not in state:
         # From torch's generator, so that torch.manual_seed decides; kept, so that a resumed run
         # rounds as the one that was interrupted. The counter is the step.
-        state["rounding_seed"] = torch.randint(0, 2**62, (), dtype=torch.int64)
+        state["rounding_seed"] = torch.randint(0, 2**62, (), dtype=torch.int64, device="cpu")
     for key in set(OWN) - set(columns(fmt)):
         state.pop(key, None)
 

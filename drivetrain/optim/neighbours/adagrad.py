@@ -79,7 +79,7 @@ class Adagrad(Neighbour):
             state["sum"] = torch.zeros_like(param, requires_grad=False)
             real(state["sum"]).fill_(group["initial_accumulator_value"])
         if not isinstance(state.get("step"), Tensor):
-            state["step"] = torch.tensor(float(state.get("step", 0.0)))
+            state["step"] = torch.tensor(float(state.get("step", 0.0)), device="cpu")
         return fresh
 
     def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:

@@ -96,7 +96,7 @@ class NAdamW(Neighbour):
         fresh = not state
         for key, start in (("step", 0.0), ("mu_product", 1.0)):
             if not isinstance(state.get(key), Tensor):
-                state[key] = torch.tensor(float(state.get(key, start)))
+                state[key] = torch.tensor(float(state.get(key, start)), device="cpu")
         for key in _KERNELS.keys:
             if key not in state:
                 state[key] = torch.zeros_like(param, requires_grad=False)

@@ -86,7 +86,7 @@ class RMSprop(Neighbour):
             if key not in state:
                 state[key] = torch.zeros_like(param, requires_grad=False)
         if not isinstance(state.get("step"), Tensor):
-            state["step"] = torch.tensor(float(state.get("step", 0.0)))
+            state["step"] = torch.tensor(float(state.get("step", 0.0)), device="cpu")
         return fresh
 
     def _cases(self, group: Group, states: Sequence[State], fresh: Words) -> Cases:
