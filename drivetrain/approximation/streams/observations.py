@@ -22,8 +22,14 @@ def as_observations(x: Any, *, ndim: int | tuple[int, ...]) -> NDArray[Any]:
 
     Raises:
         TypeError: Not real numbers.
-        ValueError: Another rank, or a tensor that is not on the CPU.
+        ValueError: Another rank, masked values, or a tensor that is not on the CPU.
     """
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        count = int(np.sum(np.ma.getmaskarray(x)))
+        raise ValueError(
+            f"x must have no masked values. Got {count}: give x.compressed(), or x.filled(np.nan) "
+            "with nan_policy='omit'."
+        )
     if type(x).__module__ == "torch":
         if x.device.type != "cpu":
             raise ValueError(f"x must be on the CPU. Got a tensor on {x.device}: give x.cpu().")

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain.approximation.gains import Gain
-from drivetrain.approximation.streams import Mean
+from drivetrain.approximation.streams import (
+    Covariance,
+    EWMean,
+    EWMoments,
+    Mean,
+    Moments,
+    Quantiles,
+)
 from drivetrain.approximation.streams import reference as ref
 from drivetrain.core.errors import CheckpointError
 
@@ -168,3 +175,20 @@ def test_agrees_with_river() -> None:
         theirs.update(x)
     # river's recursion: three roundings a step, of numbers below 4.
     assert ours.get() == pytest.approx(theirs.get(), abs=300 * 4 * 2.0**-53)
+
+
+def test_a_sum_that_overflows_is_told() -> None:
+    stream = Mean().update(np.full(3, 1e308))
+    with pytest.warns(RuntimeWarning, match="the sum overflows"):
+        assert np.isnan(stream.mean)
+    assert Moments(1).update(np.full(3, 1e308)).mean == 1e308
+
+
+def test_masked_values_are_not_taken_for_data() -> None:
+    x = np.ma.masked_equal([1.0, 2.0, 99.0], 99.0)
+    for stream in (Mean(), Moments(), EWMean(0.5), EWMoments(0.5), Quantiles([0.5])):
+        with pytest.raises(ValueError, match=r"no masked values. Got 1: give x.compressed\(\)"):
+            stream.update(x)
+        stream.update(np.ma.masked_array([1.0, 2.0]))
+    with pytest.raises(ValueError, match="masked"):
+        Covariance(3).update(x)

@@ -143,7 +143,7 @@ class Mean(Statistic):
 
     @property
     def mean(self) -> Any:
-        """The mean, of ``shape``; NaN with a warning for an empty stream."""
+        """The mean, of ``shape``; NaN with a warning if nothing came or the sum overflows."""
         self._settle()
         if not self._seen:
             warn_no_answer("mean of an empty stream is NaN: update it first.")
@@ -152,6 +152,8 @@ class Mean(Statistic):
             value = self._total.copy()
         else:
             value = (self._total + self._carry) / self._seen
+            if self.nan_policy != "propagate" and not np.isfinite(value).all():
+                warn_no_answer("mean is NaN: the sum overflows. Moments(1) keeps no sum.")
         return value.reshape(self.shape) if self.shape else float(value[0])
 
     def state_dict(self) -> dict[str, Any]:
