@@ -172,6 +172,12 @@ class Adam(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._update()
+        return loss
+
+    # torch.compile cannot trace kernels: it runs this as it is, and compiles what is around it.
+    @torch._disable_dynamo
+    def _update(self) -> None:
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             self._gather()
             factor = self._factor()
@@ -182,7 +188,6 @@ class Adam(Optimizer):
             if self._table is None or self._table.seal is None:
                 # It is gathered anew each step: nothing may keep the gradients alive meanwhile.
                 self._table, self._gathered = None, Gathered()
-        return loss
 
     def _gather(self) -> None:
         backend = choose(None, BACKENDS)
@@ -190,6 +195,8 @@ class Adam(Optimizer):
         table, kinds = self._table, [backend, *map(kind_of, groups)]
         if table is not None and kinds == self._kinds and table.fits(groups, state):
             return
+        # Should something be refused, nothing of it may be taken for the next step's.
+        self._table, self._gathered = None, Gathered()
         self._gathered = found = gather(groups, state, backend=backend)
         check_places(found.by_torch)
         self._kinds = kinds

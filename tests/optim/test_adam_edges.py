@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from drivetrain.core.backend import use
-from drivetrain.optim import Adam, AdamW
+from drivetrain.optim import SGD, Adam, AdamW
 from drivetrain.optim.gather import check_gradient
 
 P = torch.nn.Parameter
@@ -314,3 +314,31 @@ def test_subclasses_of_tensor_go_by_torch():
     optimizer = AdamW([p], lr=0.1)
     optimizer.step()
     assert isinstance(p, Tagged) and p[0].item() == pytest.approx(0.899, abs=1e-6)
+
+
+@pytest.mark.parametrize("cls", [AdamW, SGD])
+def test_a_compiled_step_steps_as_it_is(cls):
+    sets = [P(torch.ones(3)), P(torch.ones(3))]
+    optimizers = [cls([p], lr=0.1) for p in sets]
+    torch.compiler.reset()
+    step = torch.compile(optimizers[0].step, backend="eager")
+    for _ in range(3):
+        for p in sets:
+            p.grad = torch.ones(3)
+        step()
+        optimizers[1].step()
+    assert torch.equal(*sets) and sets[0][0] < 1
+
+
+def test_a_refused_step_leaves_nothing_for_the_next():
+    p, q = P(torch.ones(3)), P(torch.ones(3, dtype=torch.float16))
+    optimizer = AdamW([p, q], lr=0.1, weight_decay=0.0)
+    p.grad = torch.ones(3)
+    optimizer.step()
+    p.grad.untyped_storage().resize_(0)
+    q.grad = torch.ones_like(q)
+    with pytest.raises(ValueError, match="no memory"):
+        optimizer.step()
+    p.grad, q.grad = torch.ones(3), None
+    optimizer.step()
+    assert torch.equal(q, torch.ones_like(q)) and p[0].item() == pytest.approx(0.8, abs=1e-6)

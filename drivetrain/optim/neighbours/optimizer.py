@@ -153,12 +153,17 @@ class Neighbour(Optimizer, ABC):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._update()
+        return loss
+
+    # torch.compile cannot trace kernels: it runs this as it is, and compiles what is around it.
+    @torch._disable_dynamo
+    def _update(self) -> None:
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             if self.skip_nonfinite and not self._all_finite():
                 self.skipped_steps += 1
             elif not self._step_as_planned():
                 self._step_anew()
-        return loss
 
     def _all_finite(self) -> bool:
         grads = (param.grad for group in self.param_groups for param in group["params"])
