@@ -122,7 +122,7 @@ class AveragedSGD:
         """Take one step for each row, all or none: X is searched for NaN only where a step fails.
 
         A NaN or an infinity in a row makes its margin one too, so the guard of the steps stops
-        there, and a second reading of X, as long as a tenth of the steps, is saved.
+        there, and X need not be read beforehand.
 
         Args:
             X: (n, n_features), C-contiguous float64, finite or not.

@@ -14,7 +14,7 @@ from drivetrain.approximation.inference.samples import check_target, check_weigh
 
 Array = NDArray[np.float64]
 _MANY = 4096
-"""Rows from which a copy of the state is cheaper than reading X once more for NaN."""
+"""Rows, four a column at least, from which copying the state beats reading X twice for NaN."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -117,7 +117,8 @@ class SGDRegressor(RegressorMixin, LinearSGD):
         checked_X = self._check_X(X, reset=first)
         target = check_target(y, len(checked_X))
         weights = check_weights(sample_weight, len(target), some=passes)
-        unread = not passes and self.nan_policy == "raise" and len(target) >= _MANY
+        long = len(target) >= max(_MANY, 4 * checked_X.shape[1])
+        unread = long and not passes and self.nan_policy == "raise"
         unread = unread and bool(np.isfinite(target).all())
         rows = None if unread else finite_rows(self.nan_policy, checked_X, target)
         if rows is not None:
