@@ -68,11 +68,7 @@ class Table:
             tensors = [entry.param, entry.grad, entry.state["step"]]
             tensors += [entry.state[key] for key in entry.rule.columns]
             row[: len(tensors)] = [tensor.data_ptr() for tensor in tensors]
-            if entry.param.numel() and 0 in row:
-                raise ValueError(
-                    f"a parameter of param_groups[{entry.group}], its gradient or its state has "
-                    "no memory: its storage was freed, or it stands for zeros or is fake."
-                )
+            check_memory(row, entry.param, entry.group)
         return cls(
             rows=rows,
             group_of=np.array([entry.group for entry in entries], dtype=np.int32),
@@ -121,6 +117,15 @@ class Table:
             # Summed by chunks, in their order: the same bits for any number of threads.
             total += float(np.sum(out))
         return total
+
+
+def check_memory(row: NDArray[np.int64], param: Tensor, group: int) -> None:
+    """Raise where a tensor of a parameter's row has elements but lies nowhere."""
+    if param.numel() and 0 in row:
+        raise ValueError(
+            f"a parameter of param_groups[{group}], its gradient or its state has no memory: "
+            "its storage was freed, or it stands for zeros or is fake."
+        )
 
 
 def _launches(entries: list[Entry]) -> list[Launch]:

@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 
-from drivetrain.optim import AdamW, gather, handles
+from drivetrain.optim import SGD, AdamW, gather, handles
 from drivetrain.optim.table import THREAD_WORK, chunks_of, in_threads
 
 SHAPES = ((6, 4), (9,), (1,), ())
@@ -246,9 +246,10 @@ def test_density(make, dense):
 
 @pytest.mark.parametrize("spoil", ["freed", "zeros"])
 @pytest.mark.parametrize("warm", [False, True])
-def test_a_gradient_without_memory_is_refused(spoil, warm):
+@pytest.mark.parametrize("cls", [AdamW, SGD])
+def test_a_gradient_without_memory_is_refused(cls, spoil, warm):
     p = torch.nn.Parameter(torch.ones(3))
-    optimizer = AdamW([p, torch.nn.Parameter(torch.ones(0))])
+    optimizer = cls([p, torch.nn.Parameter(torch.ones(0))])
     if warm:
         p.grad = torch.ones(3)
         optimizer.step()

@@ -12,7 +12,7 @@ from torch import Tensor
 from drivetrain.optim import _numba
 from drivetrain.optim.seal import Member as Sealed
 from drivetrain.optim.seal import Seal
-from drivetrain.optim.table import CHUNK, chunks_of, in_threads
+from drivetrain.optim.table import CHUNK, check_memory, chunks_of, in_threads
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -77,13 +77,14 @@ class Plan:
     """
 
     def __init__(self, works: Sequence[Work]) -> None:
-        members = [(member, work.keys) for work in works for member in work.members]
+        members = [(member, work) for work in works for member in work.members]
         width = max((len(work.keys) for work in works), default=0)
         self.rows = np.full((len(members), _numba.STATE + width), -1, dtype=np.int64)
-        for row, (member, keys) in zip(self.rows, members):
-            tensors = [member.state[key] for key in keys]
+        for row, (member, work) in zip(self.rows, members):
+            tensors = [member.state[key] for key in work.keys]
             row[: _numba.STEP] = member.param.data_ptr(), member.grad.data_ptr()
-            row[_numba.STATE :][: len(keys)] = [tensor.data_ptr() for tensor in tensors]
+            row[_numba.STATE :][: len(tensors)] = [tensor.data_ptr() for tensor in tensors]
+            check_memory(row, member.param, work.group)
         self._params = [member.param for member, _ in members]
         self._launches = list(_launches(works))
         self._seal: Seal | None = None
