@@ -22,6 +22,9 @@ from drivetrain.optim.rules import Entry, Group, Rule
 from drivetrain.optim.seal import Seal
 
 CHUNK = 16384
+# Plain kernels only stream: the fewer pieces, the longer memory is fetched ahead (5 % of a step),
+# while 64 MB still make enough of them to deal to threads.
+LONG_CHUNK = 1 << 18
 # Below this many elements a thread, starting one costs more than it saves.
 THREAD_WORK = 1 << 20
 
@@ -136,7 +139,7 @@ def _launches(entries: list[Entry]) -> list[Launch]:
         mine = entries[first : first + count]
         rule = mine[0].rule
         lengths = np.array([entry.param.numel() * rule.width for entry in mine], dtype=np.int64)
-        chunks = chunks_of(lengths, CHUNK)
+        chunks = chunks_of(lengths, LONG_CHUNK if rule.plain else CHUNK)
         chunks[:, 0] += first
         launches.append(Launch(rule=rule, chunks=chunks, elements=int(lengths.sum())))
     return launches
