@@ -1,7 +1,6 @@
 """Runs the sections and writes the page."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from drivetrain.core.cpu import usable_cores
 from drivetrain.core.errors import require
-from drivetrain.core.files import write_text
+from drivetrain.core.files import check_writable, write_text
 from drivetrain.core.progress import Advance
 from drivetrain.core.progress import progress as progress_bar
 from drivetrain.gallery.page.section import Chapter, Section
@@ -118,12 +117,7 @@ def _demand_writable(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(f"out must be a file. Got the folder {path}.")
-    try:
-        # Trying beats asking: access() says yes to root where a file system says no.
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from None
+    check_writable(path)
 
 
 @contextmanager
