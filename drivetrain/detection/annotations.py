@@ -143,6 +143,8 @@ class Detections:
         categories: Category id of each detection, (n,).
         scores: Confidence, higher is surer, (n,).
         boxes: x, y, width, height in pixels, (n, 4).
+        areas: Area that decides the range, pixels², (n,), or None: the mask's where the task is
+            masks, else the box's.
         masks: Run-length masks of the n detections, or None.
         keypoints: x, y, and a third number that is not read, of each keypoint, (n, P, 3), or None.
         rotated: Centre x, y, width, height, angle in radians counter-clockwise, (n, 5), or None.
@@ -154,6 +156,7 @@ class Detections:
     categories: Ids
     scores: Floats
     boxes: Floats
+    areas: Floats | None = None
     masks: "Masks | None" = None
     keypoints: Floats | None = None
     rotated: Floats | None = None

@@ -12,6 +12,7 @@ Interpolation = Literal["101-point", "11-point", "all-point", "trapezoid"]
 
 #: ``np.linspace``, never ``arange``: eight of the ten would differ in their last bit.
 COCO_THRESHOLDS = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
+COCO_RECALLS = tuple(float(r) for r in np.linspace(0.0, 1.0, 101))
 #: Both ends inclusive: an area of 1024 is small and medium.
 COCO_AREAS = (
     ("all", 0.0, 1e10),
@@ -34,6 +35,7 @@ class Style:
             free (COCO). ``best``: it takes the best truth, and is false if that is taken (VOC).
             ``pairs``: all pairs by falling IoU, each side once (Ultralytics).
         interpolation: Which precision is averaged over which recalls.
+        recalls: Recalls at which the tables hold precision, rising.
         grid: Recalls of ``11-point``: ``tenths`` is i/10, ``arange`` numpy's rounding of them.
         areas: Name, least and greatest area of each range, both inclusive.
         max_detections: Detections kept an image and class, rising.
@@ -54,6 +56,7 @@ class Style:
     strict: bool = False
     assignment: Assignment = "best-free"
     interpolation: Interpolation = "101-point"
+    recalls: tuple[float, ...] = COCO_RECALLS
     grid: Literal["tenths", "arange"] = "tenths"
     areas: tuple[tuple[str, float, float], ...] = EVERY_AREA
     max_detections: tuple[int, ...] = (100,)
