@@ -13,6 +13,12 @@ Interpolation = Literal["101-point", "11-point", "all-point", "trapezoid"]
 #: ``np.linspace``, never ``arange``: eight of the ten would differ in their last bit.
 COCO_THRESHOLDS = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
 COCO_RECALLS = tuple(float(r) for r in np.linspace(0.0, 1.0, 101))
+#: Spread of COCO's 17 keypoints of a person, from the nose to the right ankle.
+_SPREADS = (
+    *(0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72),
+    *(0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89),
+)
+COCO_SIGMAS = tuple(float(s) for s in np.array(_SPREADS) / 10)
 #: Both ends inclusive: an area of 1024 is small and medium.
 COCO_AREAS = (
     ("all", 0.0, 1e10),
