@@ -1,0 +1,1 @@
+"""Seeded problems that races run on: the same bytes on every machine."""
