@@ -1,0 +1,3 @@
+from .coco import COCO as COCO
+from .cocoeval import COCOeval as COCOeval
+from .params import Params as Params

@@ -1,0 +1,173 @@
+"""The comparison behind COCOeval: by kernels where they equal pycocotools, else the definitions."""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.detection import problem
+from drivetrain.detection.annotations import Ids
+from drivetrain.detection.compat.params import Params
+from drivetrain.detection.compat.prepare import Prepared
+from drivetrain.detection.curves import Tables
+from drivetrain.detection.styles import COCO_SIGMAS, Style
+
+Floats = NDArray[np.float64]
+
+
+class Comparison:
+    """Truths and results under the parameters of one ``evaluate``.
+
+    Args:
+        prepared: The columns.
+        params: The parameters.
+    """
+
+    def __init__(self, prepared: Prepared, params: Params) -> None:
+        self._prepared = prepared
+        self._thresholds, self._threshold_at = _unique(np.minimum(params.iouThrs, 1 - 1e-10))
+        self._style = Style(
+            name="pycocotools",
+            thresholds=self._thresholds,
+            areas=tuple((str(i), float(a[0]), float(a[1])) for i, a in enumerate(params.areaRng)),
+            max_detections=_unique(np.asarray(params.maxDets, np.int64))[0],
+            honour_ignore=True,
+            zero_id_unmatched=True,
+        )
+
+    def tables(self, p: Params, evaluated: Params) -> tuple[Floats, Floats, Floats]:
+        """Return precision, recall and scores for ``p``, -1 where there is nothing to be found.
+
+        pycocotools takes the n-th class, range or image of ``p`` for the n-th of ``evaluated``,
+        skips those that ``evaluated`` has not, and fills the table from its start.
+
+        Raises:
+            ValueError: ``p`` has another number of thresholds, or more entries than ``evaluated``.
+        """
+        if len(p.iouThrs) != len(evaluated.iouThrs):
+            raise ValueError(
+                f"accumulate needs the {len(evaluated.iouThrs)} iouThrs of evaluate. "
+                f"Got {len(p.iouThrs)}."
+            )
+        known = evaluated.catIds if evaluated.useCats else [-1]
+        k = _shared("catIds", p.catIds, known)
+        a = _shared("areaRng", [tuple(r) for r in p.areaRng], [tuple(r) for r in evaluated.areaRng])
+        i = _shared("imgIds", p.imgIds, evaluated.imgIds)
+        caps = [cap for cap in p.maxDets if cap in set(evaluated.maxDets)]
+        shape = (len(p.iouThrs), len(p.recThrs), len(p.catIds), len(p.areaRng), len(p.maxDets))
+        precision, scores = -np.ones(shape), -np.ones(shape)
+        recall = -np.ones((shape[0], *shape[2:]))
+        if not (len(k) and len(a) and len(i) and caps):
+            return precision, recall, scores
+        unique_caps, cap_at = _unique(np.asarray(caps, np.int64))
+        style = replace(
+            self._style,
+            areas=tuple(self._style.areas[n] for n in a),
+            max_detections=unique_caps,
+            recalls=tuple(float(r) for r in p.recThrs),
+        )
+        found = self._compute(style, self._prepared.images[i], self._prepared.classes[k])
+        cut = np.ix_(self._threshold_at, np.arange(len(k)), np.arange(len(a)), cap_at)
+        there = ~np.isnan(found.recall[cut])
+        where = np.s_[:, : len(k), : len(a), : len(caps)]
+        recall[where][there] = found.recall[cut][there]
+        for ours, theirs in ((precision, found.precision), (scores, found.scores)):
+            sampled = np.moveaxis(theirs, 1, -1)[cut]
+            np.moveaxis(ours, 1, -1)[where][there] = sampled[there]
+        return precision, recall, scores
+
+    def _compute(self, style: Style, images: Ids, classes: Ids) -> Tables:
+        given = self._prepared
+        return problem.tables(
+            given.truth,
+            given.found,
+            style,
+            given.task,
+            images=images,
+            categories=classes,
+            sigmas=given.sigmas,
+        )
+
+    @cached_property
+    def _problem(self) -> problem.Problem:
+        given = self._prepared
+        return problem.Problem(
+            truth=given.truth,
+            found=given.found,
+            style=self._style,
+            task=given.task,
+            images=given.images,
+            categories=given.classes,
+            sigmas=COCO_SIGMAS if given.sigmas is None else tuple(given.sigmas.tolist()),
+        )
+
+    def overlaps(self, evaluated: Params) -> dict[tuple[Any, Any], Any]:
+        """Return pycocotools' ``ious``: overlaps (D, G) by image and class, [] where none are."""
+        out: dict[tuple[Any, Any], Any] = {}
+        never = evaluated.iouType == "keypoints" and not evaluated.useCats
+        for i, image in enumerate(evaluated.imgIds):
+            for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1]):
+                overlap = self._problem.overlap(i, k)
+                out[image, category] = [] if never or not overlap.size else overlap
+        return out
+
+    def by_image(self, evaluated: Params) -> list[dict[str, Any] | None]:
+        """Return pycocotools' ``evalImgs``: by class, then area range, then image."""
+        return [
+            self._image(judged, image, category, evaluated, a)
+            for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1])
+            for a in range(len(evaluated.areaRng))
+            for i, image in enumerate(evaluated.imgIds)
+            for judged in (self._problem.judge(i, k, a),)
+        ]
+
+    def _image(
+        self,
+        judged: problem.Judged | None,
+        image: Any,
+        category: Any,
+        evaluated: Params,
+        area: int,
+    ) -> dict[str, Any] | None:
+        if judged is None:
+            return None
+        order = np.argsort(judged.truth_ignored, kind="stable")
+        ids, found_ids = self._prepared.truth.ids, self._prepared.found_ids[judged.detections]
+        match = judged.match[self._threshold_at]
+        truth_match = np.zeros((len(match), len(order)))
+        found_match = np.zeros(match.shape)
+        for t, d in zip(*np.nonzero(match >= 0)):
+            truth_match[t, match[t, d]] = found_ids[d]
+            found_match[t, d] = ids[judged.truths[match[t, d]]]
+        return {
+            "image_id": image,
+            "category_id": category,
+            "aRng": evaluated.areaRng[area],
+            "maxDet": evaluated.maxDets[-1],
+            "dtIds": found_ids.tolist(),
+            "gtIds": ids[judged.truths[order]].tolist(),
+            "dtMatches": found_match,
+            "gtMatches": truth_match[:, order],
+            "dtScores": self._prepared.found.scores[judged.detections].tolist(),
+            "gtIgnore": judged.truth_ignored[order].astype(np.int64),
+            "dtIgnore": judged.ignored[self._threshold_at],
+        }
+
+
+def _unique(values: NDArray[Any]) -> tuple[tuple[Any, ...], Ids]:
+    unique, inverse = np.unique(values, return_inverse=True)
+    return tuple(unique.tolist()), inverse.reshape(-1)
+
+
+def _shared(name: str, asked: Any, evaluated: Any) -> Ids:
+    """Return the positions in ``asked`` of what ``evaluated`` has too."""
+    known = set(evaluated)
+    places = np.array([n for n, value in enumerate(asked) if value in known], np.int64)
+    if places.size and places[-1] >= len(evaluated):
+        raise ValueError(
+            f"accumulate takes the n-th of {name} for the n-th that evaluate saw. "
+            f"Got {len(asked)}, of {len(evaluated)}."
+        )
+    return places

@@ -1,0 +1,201 @@
+"""What COCOeval compares: the chosen annotations and results as columns, by pycocotools' rules."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from drivetrain.detection.annotations import Detections, Floats, GroundTruth, Ids
+from drivetrain.detection.compat.coco import COCO, Entry
+from drivetrain.detection.compat.params import Params
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Columns, and which of their images and classes are counted.
+
+    Attributes:
+        truth: The annotations.
+        found: The results.
+        found_ids: Id of each result, (n,).
+        images: What the columns call each of ``imgIds``, rising, (I,).
+        classes: What they call each of ``catIds``, rising, (K,); one where classes are pooled.
+        task: ``bbox``, ``segm`` or ``keypoints``.
+        sigmas: Spread of each keypoint, or None.
+    """
+
+    truth: GroundTruth
+    found: Detections
+    found_ids: Ids
+    images: Ids
+    classes: Ids
+    task: str
+    sigmas: Floats | None = None
+
+
+def prepare(truth: COCO, found: COCO, params: Params) -> Prepared:
+    """Return what these parameters choose of the annotations and results.
+
+    Ids of images and classes become their ranks, so that texts and large numbers do as well.
+
+    Raises:
+        ValueError: An entry lacks what the comparison needs; it is named by its id.
+    """
+    ranks = _Ranks(params)
+    wanted = params.catIds if params.useCats else None
+    anns, dets = (ranks.rows(data.chosen(params.imgIds, wanted)) for data in (truth, found))
+    task = params.iouType
+    sigmas = np.asarray(params.kpt_oks_sigmas, np.float64) if task == "keypoints" else None
+    known = _truth_columns(anns, ranks, task)
+    said = _found_columns(dets, ranks, task)
+    if task == "segm":
+        known = replace(known, masks=_masks(truth, anns))
+        said = replace(said, masks=_masks(found, dets))
+    prepared = Prepared(
+        truth=known,
+        found=said,
+        found_ids=_numbers(dets, "id", "result").astype(np.int64),
+        images=ranks.images,
+        classes=ranks.classes,
+        task=task,
+        sigmas=sigmas,
+    )
+    _check_found_ids(prepared)
+    return prepared if params.useCats or task != "keypoints" else _never_compared(prepared)
+
+
+class _Ranks:
+    """The place of each image and class among those that are counted."""
+
+    def __init__(self, params: Params) -> None:
+        self.pooled = not params.useCats
+        self.image = {key: rank for rank, key in enumerate(params.imgIds)}
+        self.category = {key: rank for rank, key in enumerate(params.catIds)}
+        self.order = list(params.catIds)
+        self.images = np.arange(len(self.image))
+        self.classes = np.arange(1 if self.pooled else len(self.category))
+
+    def rows(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries that are counted, pooled classes one after the other."""
+        if not self.pooled:
+            return [
+                e
+                for e in entries
+                if e["image_id"] in self.image and e["category_id"] in self.category
+            ]
+        by_class: dict[Any, list[Entry]] = {}
+        for entry in entries:
+            if entry["image_id"] in self.image:
+                by_class.setdefault(entry["category_id"], []).append(entry)
+        return [entry for category in self.order for entry in by_class.get(category, [])]
+
+    def places(self, rows: Sequence[Entry]) -> tuple[Ids, Ids]:
+        """Return the ranks of the entries' images and classes."""
+        images = np.array([self.image[e["image_id"]] for e in rows], np.int64)
+        if self.pooled:
+            return images, np.zeros(len(rows), np.int64)
+        return images, np.array([self.category[e["category_id"]] for e in rows], np.int64)
+
+
+def _truth_columns(rows: list[Entry], ranks: _Ranks, task: str) -> GroundTruth:
+    images, classes = ranks.places(rows)
+    crowd = [int(value) for value in _values(rows, "iscrowd", "annotation")]
+    of = "annotation"
+    return GroundTruth(
+        image_ids=ranks.images,
+        category_ids=ranks.classes,
+        ids=_numbers(rows, "id", of).astype(np.int64),
+        images=images,
+        categories=classes,
+        boxes=np.zeros((len(rows), 4)) if task == "segm" else _boxes(rows, of),
+        areas=_numbers(rows, "area", of),
+        crowd=np.array(crowd, np.int64) != 0,
+        # Overwritten by iscrowd, whatever the file says: pycocotools' quirk.
+        ignore=np.array([bool(entry["iscrowd"]) for entry in rows], np.bool_),
+        keypoints=_keypoints(rows, of) if task == "keypoints" else None,
+        visible=_numbers(rows, "num_keypoints", of).astype(np.int64)
+        if task == "keypoints"
+        else None,
+    )
+
+
+def _found_columns(rows: list[Entry], ranks: _Ranks, task: str) -> Detections:
+    images, classes = ranks.places(rows)
+    of = "result"
+    return Detections(
+        images=images,
+        categories=classes,
+        scores=_numbers(rows, "score", of),
+        boxes=_boxes(rows, of) if task == "bbox" else np.zeros((len(rows), 4)),
+        areas=_numbers(rows, "area", of),
+        keypoints=_keypoints(rows, of) if task == "keypoints" else None,
+    )
+
+
+def _values(rows: list[Entry], key: str, of: str) -> list[Any]:
+    try:
+        return [entry[key] for entry in rows]
+    except KeyError:
+        bad = next(entry for entry in rows if key not in entry)
+        raise ValueError(f"{of} of id {bad.get('id')!r} has no {key!r}.") from None
+
+
+def _numbers(rows: list[Entry], key: str, of: str) -> Floats:
+    return _array(rows, key, of, lambda value: float(np.asarray(value).item())).reshape(-1)
+
+
+def _array(rows: list[Entry], key: str, of: str, convert: Callable[[Any], Any]) -> Floats:
+    values = _values(rows, key, of)
+    try:
+        return np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    for entry, value in zip(rows, values):
+        try:
+            convert(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"{key} of {of} id {entry.get('id')!r} must be numbers. Got {value!r}."
+            ) from None
+    return np.array([convert(value) for value in values], np.float64)
+
+
+def _boxes(rows: list[Entry], of: str) -> Floats:
+    for entry, box in zip(rows, _values(rows, "bbox", of)):
+        if np.shape(box) != (4,):
+            raise ValueError(
+                f"bbox of {of} id {entry.get('id')!r} must be x, y, width, height. Got {box!r}."
+            )
+    return _array(rows, "bbox", of, lambda box: [float(v) for v in box]).reshape(-1, 4)
+
+
+def _keypoints(rows: list[Entry], of: str) -> Floats:
+    points = _values(rows, "keypoints", of)
+    sizes = {len(one) for one in points}
+    if len(sizes) > 1 or any(size % 3 for size in sizes):
+        raise ValueError(
+            f"keypoints of every {of} must be as many x, y, v. Got {sorted(sizes)} values."
+        )
+    flat = _array(rows, "keypoints", of, lambda one: [float(v) for v in one])
+    return flat.reshape(len(rows), -1, 3) if len(rows) else np.empty((0, 0, 3))
+
+
+def _masks(data: COCO, rows: list[Entry]) -> Any:
+    raise NotImplementedError
+
+
+def _check_found_ids(prepared: Prepared) -> None:
+    if prepared.found_ids.size and prepared.found_ids.min() <= 0:
+        bad = int(prepared.found_ids.min())
+        raise ValueError(
+            f"ids of results must be positive, as loadRes gives them. Got {bad}: pycocotools would "
+            "hold what it matched to be free."
+        )
+
+
+def _never_compared(prepared: Prepared) -> Prepared:
+    """pycocotools looks up pooled keypoints under a class that has none: nothing ever matches."""
+    aside = prepared.truth.ignore | (prepared.truth.visible == 0)
+    nowhere = replace(prepared.truth, boxes=np.zeros((len(aside), 4)), ignore=aside)
+    return replace(prepared, truth=nowhere, task="bbox")
