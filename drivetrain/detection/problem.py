@@ -118,10 +118,9 @@ class Problem:
                 at = np.flatnonzero(self.found.images == image)
                 late = np.argsort(-self.found.scores[at], kind="stable")[self.style.max_per_image :]
                 admitted[at[late]] = False
-        if self.style.federated:
+        if self.style.federated and self.truth.federation is not None:
             verified = set(zip(self.truth.images.tolist(), self.truth.categories.tolist()))
-            if self.truth.federation is not None:
-                verified |= set(map(tuple, self.truth.federation.negative.tolist()))
+            verified |= set(map(tuple, self.truth.federation.negative.tolist()))
             pairs = zip(self.found.images.tolist(), self.found.categories.tolist())
             admitted &= np.array([pair in verified for pair in pairs], np.bool_)
         return admitted

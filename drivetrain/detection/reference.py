@@ -95,8 +95,9 @@ def mask_iou(
     for d, p in enumerate(m_p):
         for j, g in enumerate(m_g):
             intersection = np.count_nonzero(p & g) if p.shape == g.shape else 0
-            union = np.count_nonzero(p) if alone[j] else np.count_nonzero(p | g)
-            out[d, j] = intersection / union if intersection else 0.0
+            if intersection:
+                union = np.count_nonzero(p if alone[j] else p | g)
+                out[d, j] = intersection / union
     return out
 
 
@@ -180,13 +181,21 @@ def match_coco(
 
 # The area under the curve.
 
+_STEPS = 0.1 * np.arange(6)
+GRIDS = {
+    "tenths": np.arange(11) / 10,
+    "arange": np.arange(0.0, 1.1, 0.1),
+    "matlab": np.concatenate([_STEPS, 1 - _STEPS[4::-1]]),
+}
+
 
 def ap_11_point(R: ArrayLike, P: ArrayLike, *, grid: str = "tenths") -> float:
     """VOC 2007: AP = 1/11 Σ max {P(R) : R >= r}, r = 0, .1, ..., 1.
 
-    ``grid="arange"`` takes numpy's .30000000000000004 for .3: AP differs where R is exactly k/10.
+    The grids differ in their roundings of .3, .6 and .7, so AP does where R is exactly k/10:
+    ``tenths`` is i/10, ``arange`` numpy's, ``matlab`` the devkit's 0:.1:1, filled from both ends.
     """
-    recalls = np.arange(11) / 10 if grid == "tenths" else np.arange(0.0, 1.1, 0.1)
+    recalls = GRIDS[grid]
     R, P = np.asarray(R), np.asarray(P)
     return float(sum(np.max(P[r <= R], initial=0.0) for r in recalls) / 11)
 

@@ -89,4 +89,9 @@ def test_the_grid_decides_where_recall_is_a_tenth() -> None:
     # Recall reaches exactly 3/10: numpy's .30000000000000004 is beyond it, 3/10 is not.
     R, P = curve([True, True, True], 10)
     assert ap_11_point(R, P) == pytest.approx(4 / 11, abs=1e-15)
-    assert ap_11_point(R, P, grid="arange") == pytest.approx(3 / 11, abs=1e-15)
+    for grid in ("arange", "matlab"):
+        assert ap_11_point(R, P, grid=grid) == pytest.approx(3 / 11, abs=1e-15)
+    # .6 as 6/10 is where only numpy's grid misses it.
+    R, P = curve([True] * 6, 10)
+    assert ap_11_point(R, P, grid="matlab") == pytest.approx(7 / 11, abs=1e-15)
+    assert ap_11_point(R, P, grid="arange") == pytest.approx(6 / 11, abs=1e-15)

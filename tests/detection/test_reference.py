@@ -416,10 +416,12 @@ def test_lvis_leaves_out_what_was_not_verified() -> None:
     other = np.array([1, 2])
     found = replace(found, categories=other)
     truth = replace(truth, category_ids=other)
-    kept = pose(truth, found, "lvis").detections
-    assert kept == {(1, 1): [0]}
+    every = {(1, 1): [0], (1, 2): [1]}
+    assert pose(truth, found, "lvis").detections == every
+    known = replace(truth, federation=Federation())
+    assert pose(known, found, "lvis").detections == {(1, 1): [0]}
     known = replace(truth, federation=Federation(negative=np.array([[1, 2]])))
-    assert pose(known, found, "lvis").detections == {(1, 1): [0], (1, 2): [1]}
+    assert pose(known, found, "lvis").detections == every
 
 
 def test_lvis_ignores_what_is_not_exhaustive() -> None:

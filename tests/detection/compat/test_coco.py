@@ -127,11 +127,8 @@ def test_results_are_completed_as_pycocotools_does(form: str, path: Path) -> Non
     assert dict(ours.imgToAnns) == dict(theirs.imgToAnns)
     assert ours.getAnnIds(imgIds=[7]) == theirs.getAnnIds(imgIds=[7])
     assert sorted(ours.getImgIds()) == sorted(theirs.getImgIds())
-    assert (
-        ours.getCatIds() == theirs.dataset.get("categories")
-        or form == "captions"
-        or (ours.getCatIds() == theirs.getCatIds())
-    )
+    if form != "captions":
+        assert ours.getCatIds() == theirs.getCatIds()
 
 
 @pytest.mark.peer
@@ -226,7 +223,7 @@ def test_empty_results_are_an_error(path: Path) -> None:
 @pytest.mark.parametrize("results", [{"image_id": 7}, "[]", np.zeros((2, 6)), (), None])
 def test_other_results_are_an_error(results: Any, path: Path) -> None:
     data = COCO(path / "truth.json")
-    if results == "[]":
+    if isinstance(results, str):
         with pytest.raises(FileNotFoundError):
             data.loadRes(results)
         return
