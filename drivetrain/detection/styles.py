@@ -42,7 +42,8 @@ class Style:
             ``pairs``: all pairs by falling IoU, each side once (Ultralytics).
         interpolation: Which precision is averaged over which recalls.
         recalls: Recalls at which the tables hold precision, rising.
-        grid: Recalls of ``11-point``: ``tenths`` is i/10, ``arange`` numpy's rounding of them.
+        grid: Recalls of ``11-point``: ``tenths`` is i/10, ``arange`` numpy's rounding of them,
+            ``matlab`` that of its colon (VOC's devkit).
         areas: Name, least and greatest area of each range, both inclusive.
         max_detections: Detections kept an image and class, rising.
         max_per_image: Detections kept an image over all classes before that, or None (LVIS: 300).
@@ -63,7 +64,7 @@ class Style:
     assignment: Assignment = "best-free"
     interpolation: Interpolation = "101-point"
     recalls: tuple[float, ...] = COCO_RECALLS
-    grid: Literal["tenths", "arange"] = "tenths"
+    grid: Literal["tenths", "arange", "matlab"] = "tenths"
     areas: tuple[tuple[str, float, float], ...] = EVERY_AREA
     max_detections: tuple[int, ...] = (100,)
     max_per_image: int | None = None
