@@ -1,6 +1,6 @@
 """What COCOeval compares: the chosen annotations and results as columns, by pycocotools' rules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,8 +47,9 @@ def prepare(truth: COCO, found: COCO, params: Params) -> Prepared:
     anns, dets = (ranks.rows(data.chosen(params.imgIds, wanted)) for data in (truth, found))
     task = params.iouType
     sigmas = np.asarray(params.kpt_oks_sigmas, np.float64) if task == "keypoints" else None
-    known = _truth_columns(anns, ranks, task)
-    said = _found_columns(dets, ranks, task)
+    points = 0 if sigmas is None else len(sigmas)
+    known = _truth_columns(anns, ranks, task, points)
+    said = _found_columns(dets, ranks, task, points)
     if task == "segm":
         known = replace(known, masks=_masks(truth, anns))
         said = replace(said, masks=_masks(found, dets))
@@ -98,10 +99,11 @@ class _Ranks:
         return images, np.array([self.category[e["category_id"]] for e in rows], np.int64)
 
 
-def _truth_columns(rows: list[Entry], ranks: _Ranks, task: str) -> GroundTruth:
+def _truth_columns(rows: list[Entry], ranks: _Ranks, task: str, points: int) -> GroundTruth:
     images, classes = ranks.places(rows)
-    crowd = [int(value) for value in _values(rows, "iscrowd", "annotation")]
     of = "annotation"
+    crowd = _values(rows, "iscrowd", of)
+    posed = task == "keypoints"
     return GroundTruth(
         image_ids=ranks.images,
         category_ids=ranks.classes,
@@ -110,17 +112,15 @@ def _truth_columns(rows: list[Entry], ranks: _Ranks, task: str) -> GroundTruth:
         categories=classes,
         boxes=np.zeros((len(rows), 4)) if task == "segm" else _boxes(rows, of),
         areas=_numbers(rows, "area", of),
-        crowd=np.array(crowd, np.int64) != 0,
+        crowd=np.array([int(flag) for flag in crowd], np.int64) != 0,
         # Overwritten by iscrowd, whatever the file says: pycocotools' quirk.
-        ignore=np.array([bool(entry["iscrowd"]) for entry in rows], np.bool_),
-        keypoints=_keypoints(rows, of) if task == "keypoints" else None,
-        visible=_numbers(rows, "num_keypoints", of).astype(np.int64)
-        if task == "keypoints"
-        else None,
+        ignore=np.array([bool(flag) for flag in crowd], np.bool_),
+        keypoints=_keypoints(rows, of, points) if posed else None,
+        visible=(_numbers(rows, "num_keypoints", of) != 0).astype(np.int64) if posed else None,
     )
 
 
-def _found_columns(rows: list[Entry], ranks: _Ranks, task: str) -> Detections:
+def _found_columns(rows: list[Entry], ranks: _Ranks, task: str, points: int) -> Detections:
     images, classes = ranks.places(rows)
     of = "result"
     return Detections(
@@ -129,7 +129,7 @@ def _found_columns(rows: list[Entry], ranks: _Ranks, task: str) -> Detections:
         scores=_numbers(rows, "score", of),
         boxes=_boxes(rows, of) if task == "bbox" else np.zeros((len(rows), 4)),
         areas=_numbers(rows, "area", of),
-        keypoints=_keypoints(rows, of) if task == "keypoints" else None,
+        keypoints=_keypoints(rows, of, points) if task == "keypoints" else None,
     )
 
 
@@ -142,43 +142,40 @@ def _values(rows: list[Entry], key: str, of: str) -> list[Any]:
 
 
 def _numbers(rows: list[Entry], key: str, of: str) -> Floats:
-    return _array(rows, key, of, lambda value: float(np.asarray(value).item())).reshape(-1)
+    return _array(rows, key, of, ())
 
 
-def _array(rows: list[Entry], key: str, of: str, convert: Callable[[Any], Any]) -> Floats:
+def _array(rows: list[Entry], key: str, of: str, shape: tuple[int, ...]) -> Floats:
+    """Return the numbers of all rows, (n, *shape); the first row that has others is named."""
     values = _values(rows, key, of)
+    if not rows:
+        return np.empty((0, *shape))
     try:
-        return np.array(values, np.float64)
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.empty(())
+    if array.shape == (len(rows), *shape):
+        return array
+    return np.array([_row(row, key, of, shape) for row in rows])
+
+
+def _row(row: Entry, key: str, of: str, shape: tuple[int, ...]) -> Floats:
+    wanted = f"{shape[0]} numbers" if shape else "a number"
+    try:
+        array = np.array(row[key], np.float64)
+        if array.size == np.prod(shape, dtype=int):
+            return array.reshape(shape)
     except (TypeError, ValueError, OverflowError):
         pass
-    for entry, value in zip(rows, values):
-        try:
-            convert(value)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(
-                f"{key} of {of} id {entry.get('id')!r} must be numbers. Got {value!r}."
-            ) from None
-    return np.array([convert(value) for value in values], np.float64)
+    raise ValueError(f"{key} of {of} id {row.get('id')!r} must be {wanted}. Got {row[key]!r}.")
 
 
 def _boxes(rows: list[Entry], of: str) -> Floats:
-    for entry, box in zip(rows, _values(rows, "bbox", of)):
-        if np.shape(box) != (4,):
-            raise ValueError(
-                f"bbox of {of} id {entry.get('id')!r} must be x, y, width, height. Got {box!r}."
-            )
-    return _array(rows, "bbox", of, lambda box: [float(v) for v in box]).reshape(-1, 4)
+    return _array(rows, "bbox", of, (4,))
 
 
-def _keypoints(rows: list[Entry], of: str) -> Floats:
-    points = _values(rows, "keypoints", of)
-    sizes = {len(one) for one in points}
-    if len(sizes) > 1 or any(size % 3 for size in sizes):
-        raise ValueError(
-            f"keypoints of every {of} must be as many x, y, v. Got {sorted(sizes)} values."
-        )
-    flat = _array(rows, "keypoints", of, lambda one: [float(v) for v in one])
-    return flat.reshape(len(rows), -1, 3) if len(rows) else np.empty((0, 0, 3))
+def _keypoints(rows: list[Entry], of: str, n: int) -> Floats:
+    return _array(rows, "keypoints", of, (3 * n,)).reshape(-1, n, 3)
 
 
 def _masks(data: COCO, rows: list[Entry]) -> Any:

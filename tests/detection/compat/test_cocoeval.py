@@ -289,14 +289,14 @@ def test_a_result_that_lacks_its_score_is_named() -> None:
 def test_a_box_of_three_numbers_is_named() -> None:
     problem = simple()
     problem.truth["annotations"][0]["bbox"] = [1, 2, 3]
-    with pytest.raises(ValueError, match="bbox of annotation id 1 must be x, y, width, height"):
+    with pytest.raises(ValueError, match="bbox of annotation id 1 must be 4 numbers"):
         evaluated(problem)
 
 
 def test_a_word_for_a_number_is_named() -> None:
     problem = simple()
     problem.found[1]["score"] = "high"
-    with pytest.raises(ValueError, match=r"score of result id 2 must be numbers\. Got 'high'"):
+    with pytest.raises(ValueError, match=r"score of result id 2 must be a number\. Got 'high'"):
         evaluated(problem)
 
 
