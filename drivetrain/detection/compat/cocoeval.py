@@ -90,6 +90,7 @@ class COCOeval:
         if self.cocoGt is None or self.cocoDt is None:
             raise ValueError("evaluate needs cocoGt and cocoDt. Got None.")
         self._comparison = Comparison(prepare(self.cocoGt, self.cocoDt, p), p)
+        self._comparison.match()
         self._paramsEval = copy.deepcopy(p)
         self.eval = {}
         for name in ("evalImgs", "ious"):

@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.core.backend import choose
 from drivetrain.detection import problem
 from drivetrain.detection.annotations import Ids
 from drivetrain.detection.compat.params import Params
 from drivetrain.detection.compat.prepare import Prepared
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.styles import COCO_SIGMAS, Style
+
+if TYPE_CHECKING:
+    from drivetrain.detection.matching import Index, Matches
 
 Floats = NDArray[np.float64]
 
@@ -23,9 +27,14 @@ class Comparison:
     Args:
         prepared: The columns.
         params: The parameters.
+
+    Raises:
+        ValueError: No maxDets.
     """
 
     def __init__(self, prepared: Prepared, params: Params) -> None:
+        if not len(params.maxDets):
+            raise ValueError("maxDets must hold at least one number. Got none.")
         self._prepared = prepared
         self._thresholds, self._threshold_at = _unique(np.minimum(params.iouThrs, 1 - 1e-10))
         self._style = Style(
@@ -36,6 +45,7 @@ class Comparison:
             honour_ignore=True,
             zero_id_unmatched=True,
         )
+        self._matched: tuple[Index, Matches] | None = None
 
     def tables(self, p: Params, evaluated: Params) -> tuple[Floats, Floats, Floats]:
         """Return precision, recall and scores for ``p``, -1 where there is nothing to be found.
@@ -80,6 +90,8 @@ class Comparison:
 
     def _compute(self, style: Style, images: Ids, classes: Ids) -> Tables:
         given = self._prepared
+        if choose(None, ("numba", "reference")) == "numba" and _regular(given, style):
+            return self._by_kernels(style, images, classes)
         return problem.tables(
             given.truth,
             given.found,
@@ -89,6 +101,23 @@ class Comparison:
             categories=classes,
             sigmas=given.sigmas,
         )
+
+    def match(self) -> None:
+        """Do the work of ``evaluate``, where kernels do it; the definitions match when tabling."""
+        given = self._prepared
+        chosen = choose(None, ("numba", "reference")) == "numba"
+        if chosen and len(given.images) and len(given.classes) and _regular(given, self._style):
+            self._matched = _matched(given, self._style, given.images, given.classes)
+
+    def _by_kernels(self, style: Style, images: Ids, classes: Ids) -> Tables:
+        from drivetrain.detection.precision import accumulate
+
+        given = self._prepared
+        same = replace(style, recalls=self._style.recalls) == self._style
+        whole = len(images) == len(given.images) and len(classes) == len(given.classes)
+        if same and whole and self._matched is not None:
+            return accumulate(*self._matched, style)
+        return accumulate(*_matched(given, style, images, classes), style)
 
     @cached_property
     def _problem(self) -> problem.Problem:
@@ -154,6 +183,46 @@ class Comparison:
             "gtIgnore": judged.truth_ignored[order].astype(np.int64),
             "dtIgnore": judged.ignored[self._threshold_at],
         }
+
+
+def _matched(given: Prepared, style: Style, images: Ids, classes: Ids) -> "tuple[Index, Matches]":
+    from drivetrain.detection.matching import Index, find_candidates, match
+
+    index = Index.build(given.truth, given.found, images=images, categories=classes)
+    candidates = find_candidates(
+        index,
+        given.truth,
+        given.found,
+        given.task,
+        style.thresholds[0],
+        style=style,
+        cap=style.max_detections[-1],
+        sigmas=None if given.sigmas is None else given.sigmas.tolist(),
+    )
+    return index, match(index, candidates, given.truth, given.found, style, task=given.task)
+
+
+def _regular(given: Prepared, style: Style) -> bool:
+    """Whether the kernels' short cuts hold: finite overlaps, rising recalls, thresholds > 0."""
+    numbers = [given.truth.areas, given.found.areas]
+    if given.task == "bbox":
+        numbers += [given.truth.boxes, given.found.boxes]
+    if given.task == "keypoints":
+        numbers += [given.truth.boxes, given.truth.keypoints, given.found.keypoints, given.sigmas]
+    # Areas of sizes between these bounds neither overflow nor vanish, so that no union is 0.
+    sizes = np.concatenate([given.truth.boxes[:, 2:], given.found.boxes[:, 2:]])
+    fair = (sizes == 0) | ((sizes >= 1e-100) & (sizes <= 1e100))
+    return (
+        all(column is not None and bool(np.isfinite(column).all()) for column in numbers)
+        and bool(fair.all())
+        and (given.task != "keypoints" or bool((given.truth.areas >= 0).all()))
+        and (given.sigmas is None or bool((given.sigmas > 0).all()))
+        and len(style.thresholds) > 0
+        and style.thresholds[0] > 0
+        and style.max_detections[0] > 0
+        and max(len(style.thresholds), len(style.areas)) <= 32
+        and bool(np.all(np.diff(style.recalls) >= 0))
+    )
 
 
 def _unique(values: NDArray[Any]) -> tuple[tuple[Any, ...], Ids]:
