@@ -1,0 +1,5 @@
+"""From matches to precision, recall and scores, as COCO accumulates them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
