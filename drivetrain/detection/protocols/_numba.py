@@ -1,7 +1,12 @@
 """Kernels of the protocols: who found whom by any rule, the true positives in order, the curve."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 # Rules of assignment, as ``assign`` knows them.
 FREE, BEST, PAIRS = 0, 1, 2
@@ -11,14 +16,24 @@ PLAIN, ABSORBS, ONCE = 0, 1, 2
 
 @njit(nogil=True, cache=True)
 def assign(
-    lo, hi, starts, targets, overlaps, admitted, excused, rule, strict, thresholds, aside, crowd,
-    bunch, zero, taken, found, ignored,
-):  # fmt: skip
+    lo: int,
+    hi: int,
+    pairs: tuple[Array, ...],
+    detections: tuple[Array, ...],
+    truths: tuple[Array, ...],
+    rules: tuple[int, bool, Array],
+    found: Array,
+    ignored: Array,
+) -> None:
     """Fill ``found`` and ``ignored`` (A, D) for detections lo..hi, and ``taken`` (A, G).
 
     Bit t of a word is threshold t. A truth is in one group only, and a group's detections come
     by falling score: walking them in order and marking truths as taken is the whole of matching.
     """
+    starts, targets, overlaps = pairs
+    admitted, excused = detections
+    aside, crowd, bunch, zero, taken = truths
+    rule, strict, thresholds = rules
     n_thresholds, n_areas = len(thresholds), len(found)
     every = np.uint32((np.int64(1) << n_thresholds) - 1)
     least = np.empty(n_thresholds)
@@ -42,13 +57,16 @@ def assign(
                             break
                         for c in range(c0, c1):
                             g = targets[c]
-                            if bunch[g] or (aside[g] >> a) & 1 != phase or overlaps[c] < best:
+                            v = overlaps[c]
+                            if bunch[g] or (aside[g] >> a) & 1 != phase or v < best:
                                 continue
-                            if strict and overlaps[c] <= thresholds[t]:
+                            if match > g and v == best:  # of equal overlaps the later truth
+                                continue
+                            if strict and v <= thresholds[t]:
                                 continue
                             if taken[a, g] & bit and not crowd[g]:
                                 continue
-                            best, match = overlaps[c], g
+                            best, match = v, g
                     if match < 0:
                         continue
                     taken[a, match] |= bit
@@ -59,9 +77,12 @@ def assign(
             elif c0 < c1:
                 best, match = -1.0, -1
                 for c in range(c0, c1):
-                    v = overlaps[c]
-                    if not bunch[targets[c]] and (v > best or (rule == PAIRS and v == best)):
-                        best, match = v, targets[c]
+                    v, g = overlaps[c], targets[c]
+                    if bunch[g] or v < best:
+                        continue
+                    # Of equal overlaps the first truth, or Ultralytics' last.
+                    if v > best or (g > match if rule == PAIRS else g < match):
+                        best, match = v, g
                 if match >= 0:
                     bits = np.uint32(0)
                     for t in range(n_thresholds):
@@ -78,8 +99,9 @@ def assign(
             if c0 < c1 and rest:
                 best, match = -1.0, -1
                 for c in range(c0, c1):
-                    if bunch[targets[c]] and overlaps[c] > best:
-                        best, match = overlaps[c], targets[c]
+                    v, g = overlaps[c], targets[c]
+                    if bunch[g] and (v > best or (v == best and g < match)):
+                        best, match = v, g
                 if match >= 0:
                     bits = np.uint32(0)
                     for t in range(n_thresholds):
@@ -96,13 +118,25 @@ def assign(
 
 
 @njit(nogil=True, cache=True)
-def walk(lo, hi, segments, ranking, rank, cap, found, ignored, bases, room, events, at, totals):
+def walk(
+    lo: int,
+    hi: int,
+    order: tuple[Array, Array, Array],
+    cap: int,
+    found: Array,
+    ignored: Array,
+    places: tuple[Array, Array],
+    out: tuple[Array, Array, Array],
+) -> None:
     """Write where each true positive of classes lo..hi stands among what counts.
 
     ``events[bases[k] + t * room[k] + i]`` is the number of detections that count up to and with
     true positive i of class k at threshold t; ``at`` is which detection that is. ``totals``
     (T, K, 2) are the numbers of true positives and of detections that count.
     """
+    segments, ranking, rank = order
+    bases, room = places
+    events, at, totals = out
     n_thresholds = len(totals)
     every = np.uint32((np.int64(1) << n_thresholds) - 1)
     tp = np.zeros(n_thresholds, np.int32)
@@ -113,15 +147,15 @@ def walk(lo, hi, segments, ranking, rank, cap, found, ignored, bases, room, even
         n = np.int32(0)
         for q in range(segments[k], segments[k + 1]):
             d = ranking[q]
-            out = ignored[d]
-            if rank[d] >= cap or out == every:
+            void_bits = ignored[d]
+            if rank[d] >= cap or void_bits == every:
                 continue
             n += np.int32(1)
             hit = found[d]
-            if not hit | out:
+            if not hit | void_bits:
                 continue
             for t in range(n_thresholds):
-                if (out >> np.uint32(t)) & np.uint32(1):
+                if (void_bits >> np.uint32(t)) & np.uint32(1):
                     void[t] += 1
                 elif (hit >> np.uint32(t)) & np.uint32(1):
                     e = bases[k] + t * room[k] + tp[t]
@@ -133,12 +167,22 @@ def walk(lo, hi, segments, ranking, rank, cap, found, ignored, bases, room, even
 
 @njit(nogil=True, cache=True)
 def sample(
-    bases, room, events, at, totals, n_truths, first, recalls, spacing, precision, scores, score
-):
+    places: tuple[Array, Array],
+    true: tuple[Array, Array, Array],
+    n_truths: Array,
+    first: Array,
+    recalls: Array,
+    spacing: float,
+    score: Array,
+    out: tuple[Array, Array],
+) -> None:
     """Fill the best precision at each recall or beyond, and the score there, (T, K, R).
 
     Between true positives precision only falls, so its envelope needs no other detections.
     """
+    bases, room = places
+    events, at, totals = true
+    precision, scores = out
     n_thresholds, n_classes = totals.shape[0], totals.shape[1]
     for k in range(n_classes):
         if not n_truths[k]:
@@ -162,12 +206,20 @@ def sample(
 
 
 @njit(nogil=True, cache=True)
-def slopes(bases, room, events, totals, n_truths, recalls, values):
+def slopes(
+    places: tuple[Array, Array],
+    events: Array,
+    totals: Array,
+    n_truths: Array,
+    recalls: Array,
+    values: Array,
+) -> None:
     """Fill the straight lines between the points of the envelope at each recall, (T, K, R).
 
     As ``numpy.interp`` over the recalls 0, R, 1 and the envelope of 1, P, 0: of equal recalls the
     last one counts, which is the last detection before the next true positive.
     """
+    bases, room = places
     n_thresholds, n_classes = totals.shape[0], totals.shape[1]
     for k in range(n_classes):
         for t in range(n_thresholds):

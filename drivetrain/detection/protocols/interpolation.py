@@ -37,18 +37,14 @@ def sampled(
     shape = (*events.totals.shape[:2], len(recalls))
     precision, at_score = np.full(shape, np.nan), np.full(shape, np.nan)
     _numba.sample(
-        events.bases,
-        events.room,
-        events.stands,
-        events.at,
-        events.totals,
+        (events.bases, events.room),
+        (events.stands, events.at, events.totals),
         events.to_find,
         events.first,
         recalls,
         spacing,
-        precision,
-        at_score,
         scores,
+        (precision, at_score),
     )
     return precision, at_score
 
@@ -88,8 +84,7 @@ def _all_point(events: Events) -> Floats:
 def _trapezoid(events: Events) -> Floats:
     values = np.zeros((*events.totals.shape[:2], len(_HUNDREDTHS)))
     _numba.slopes(
-        events.bases,
-        events.room,
+        (events.bases, events.room),
         events.stands,
         events.totals,
         events.to_find,

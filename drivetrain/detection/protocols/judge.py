@@ -5,17 +5,16 @@ Shapes: T thresholds, R recalls, K classes, A area ranges, M caps.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.protocols.expansion import expanded
-from drivetrain.detection.protocols.gather import gather
 from drivetrain.detection.protocols.interpolation import average_precision, sampled
 from drivetrain.detection.protocols.outcome import Outcome, assign, walk
-from drivetrain.detection.protocols.pool import Pool
+from drivetrain.detection.protocols.pool import Pool, gather
 from drivetrain.detection.styles import Style, style_named
 
 
@@ -56,7 +55,7 @@ def judge(pool: Pool, style: Style, outcome: Outcome | None = None) -> Verdict:
     """Return the verdict of a style on a pool.
 
     Args:
-        pool: The pairs, gathered as ``needs`` of the style says.
+        pool: The pairs, gathered as the style asks.
         style: The rules.
         outcome: Who found whom, where a style that differs only in its area has found it.
     """
@@ -67,24 +66,88 @@ def judge(pool: Pool, style: Style, outcome: Outcome | None = None) -> Verdict:
     precision, scores = np.empty((T, R, K, A, M)), np.empty((T, R, K, A, M))
     for a, m in np.ndindex(A, M):
         events = walk(pool, outcome, style, a, style.max_detections[m])
-        sample = sampled(events, np.array(style.recalls), pool.scores, float(np.spacing(1)))
+        sample = sampled(events, np.array(style.recalls), pool.index.scores, float(np.spacing(1)))
         precision[..., a, m], scores[..., a, m] = (np.moveaxis(s, 2, 1) for s in sample)
         with np.errstate(divide="ignore", invalid="ignore"):
             recall[:, :, a, m] = events.totals[:, :, 0] / events.to_find
-        ap[:, :, a, m] = average_precision(events, style, pool.scores)
+        ap[:, :, a, m] = average_precision(events, style, pool.index.scores)
     tables = Tables(
         precision=precision,
         recall=recall,
         scores=scores,
-        image_ids=pool.images,
+        image_ids=pool.index.image_ids,
         category_ids=pool.classes,
     )
     return Verdict(style=style, pool=pool, outcome=outcome, ap=ap, tables=tables)
 
 
-def needs(style: Style) -> tuple[bool, bool, bool]:
-    """Return what decides which pairs a style asks for: inclusive, per class, expanded."""
-    return style.inclusive, style.per_class, style.hierarchy
+class Pools:
+    """A data set's pairs and matches, kept, so that styles share what their rules allow.
+
+    Most styles share one set of pairs; those that differ in the area only share their matches.
+
+    Args:
+        truth: What is there.
+        found: What was said.
+        task: As of ``gather``.
+        minimum: Least overlap that any style will ask about.
+        limits: As of ``gather``: ``images``, ``categories``, ``sigmas``, ``threads``.
+    """
+
+    def __init__(
+        self,
+        truth: GroundTruth,
+        found: Detections,
+        task: str = "bbox",
+        *,
+        minimum: float = 0.5,
+        **limits: Any,
+    ) -> None:
+        self.truth, self.found, self.task, self.minimum = truth, found, task, minimum
+        self._limits = limits
+        self._pools: dict[tuple[bool, bool, bool], Pool] = {}
+        self._outcomes: dict[Style, Outcome] = {}
+
+    def pool(self, style: Style) -> Pool:
+        """Return the pairs that a style judges."""
+        expand = style.hierarchy and has_hierarchy(self.truth)
+        key = (style.inclusive, style.per_class, expand)
+        if key not in self._pools:
+            self._pools[key] = gather(
+                expanded(self.truth) if expand else self.truth,
+                self.found,
+                self.task,
+                minimum=self.minimum,
+                inclusive=style.inclusive,
+                per_class=style.per_class,
+                **self._limits,
+            )
+        return self._pools[key]
+
+    def keep(self, pool: Pool) -> None:
+        """Take a pool of the same data, found already, for the styles that it serves."""
+        self._pools[pool.inclusive, pool.classes is pool.categories, False] = pool
+
+    def outcome(self, style: Style) -> Outcome:
+        """Return who found whom by a style's rules."""
+        rules = matching_rules(style)
+        if rules not in self._outcomes:
+            self._outcomes[rules] = assign(self.pool(style), style)
+        return self._outcomes[rules]
+
+    def judge(self, style: str | Style) -> Verdict:
+        """Return the verdict of a style.
+
+        Raises:
+            ValueError: An unknown style, or a threshold below ``minimum``.
+        """
+        rules = style_named(style)
+        if min(rules.thresholds) < self.minimum:
+            raise ValueError(
+                f"thresholds must be >= {self.minimum}, the least overlap that was looked for. "
+                f"Got {min(rules.thresholds)}."
+            )
+        return judge(self.pool(rules), rules, self.outcome(rules))
 
 
 def judge_all(
@@ -92,7 +155,7 @@ def judge_all(
     found: Detections,
     styles: Sequence[str | Style],
     task: str = "bbox",
-    **limits: ArrayLike | None,
+    **limits: Any,
 ) -> dict[str, Verdict]:
     """Return the verdict of every style, from as few sets of pairs as they allow: mostly one.
 
@@ -101,7 +164,7 @@ def judge_all(
         found: What was said.
         styles: Styles or their names.
         task: As of ``gather``.
-        limits: As of ``gather``.
+        limits: As of ``gather``: ``images``, ``categories``, ``sigmas``, ``threads``.
 
     Example:
         >>> from drivetrain.detection.examples import survey_data, survey_style
@@ -112,28 +175,8 @@ def judge_all(
     """
     rules = [style_named(style) for style in styles]
     least = min((min(style.thresholds) for style in rules), default=0.5)
-    pools: dict[tuple[bool, bool, bool], Pool] = {}
-    outcomes: dict[Style, Outcome] = {}
-    out = {}
-    for style in rules:
-        key = needs(style)
-        if style.hierarchy and not has_hierarchy(truth):
-            key = (*key[:2], False)
-        if key not in pools:
-            pools[key] = gather(
-                expanded(truth) if key[2] else truth,
-                found,
-                task,
-                minimum=least,
-                inclusive=key[0],
-                per_class=key[1],
-                **limits,
-            )
-        matching = matching_rules(style)
-        if matching not in outcomes:
-            outcomes[matching] = assign(pools[key], style)
-        out[style.name] = judge(pools[key], style, outcomes[matching])
-    return out
+    pools = Pools(truth, found, task, minimum=least, **limits)
+    return {style.name: pools.judge(style) for style in rules}
 
 
 def has_hierarchy(truth: GroundTruth) -> bool:

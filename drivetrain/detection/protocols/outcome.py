@@ -4,11 +4,13 @@ Shapes: D detections, G truths, T thresholds, K classes, A area ranges.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.detection.annotations import Ids
+from drivetrain.detection.matching.threads import run_jobs, split, thread_count
 from drivetrain.detection.protocols import _numba
 from drivetrain.detection.protocols.pool import Pool
 from drivetrain.detection.protocols.rules import Ruling, rule
@@ -66,61 +68,51 @@ def assign(pool: Pool, style: Style) -> Outcome:
     n_areas = len(style.areas)
     found = np.empty((n_areas, len(pool)), np.uint32)
     ignored = np.empty((n_areas, len(pool)), np.uint32)
-    taken = np.zeros((n_areas, len(pool.truth)), np.uint32)
-    _numba.assign(
-        0,
-        len(pool),
-        pool.starts,
-        pool.targets,
-        ruling.overlaps,
-        ruling.admitted,
-        ruling.excused,
-        _RULES[style.assignment],
-        style.strict,
-        np.array(style.thresholds),
-        ruling.aside,
-        ruling.crowd,
-        ruling.bunch,
-        ruling.zero,
-        taken,
+    taken = np.zeros((n_areas, len(pool.index.truths)), np.uint32)
+    shared = (
+        (pool.starts, pool.targets, ruling.overlaps),
+        (ruling.admitted, ruling.excused),
+        (ruling.aside, ruling.crowd, ruling.bunch, ruling.zero, taken),
+        (_RULES[style.assignment], style.strict, np.array(style.thresholds)),
         found,
         ignored,
     )
+    threads = thread_count(pool.threads)
+    # Whole groups in each part: a truth is taken by detections of its own group only.
+    edges = pool.index.first_detection[split(pool.group_sizes, threads)]
+    jobs = [(low, high, *shared) for low, high in zip(edges[:-1].tolist(), edges[1:].tolist())]
+    run_jobs(_numba.assign, jobs, threads)
     return Outcome(ruling=ruling, found=found, ignored=ignored, taken=taken)
 
 
 def walk(pool: Pool, outcome: Outcome, style: Style, area: int, cap: int) -> Events:
     """Return the true positives of one area range, of at most ``cap`` detections a cell."""
     n_thresholds, n_classes = len(style.thresholds), len(pool.classes)
-    room = np.bincount(pool.truth_classes[pool.truth_classes >= 0], minlength=n_classes)
+    room = np.bincount(pool.truth_classes, minlength=n_classes)
     bases = np.concatenate(([0], np.cumsum(room[:-1]))) * n_thresholds
     stands = np.empty(n_thresholds * int(room.sum()), np.int32)
     at = np.empty_like(stands)
     totals = np.zeros((n_thresholds, n_classes, 2), np.int32)
-    ruling = outcome.ruling
-    _numba.walk(
-        0,
-        n_classes,
-        pool.segments,
-        pool.ranking,
-        ruling.rank,
+    shared = (
+        (pool.segments, pool.ranking, outcome.ruling.rank),
         cap,
         outcome.found[area],
         outcome.ignored[area],
-        bases,
-        room,
-        stands,
-        at,
-        totals,
+        (bases, room),
+        (stands, at, totals),
     )
+    threads = thread_count(pool.threads)
+    edges = split(np.diff(pool.segments) + 1, threads).tolist()
+    jobs = [(low, high, *shared) for low, high in pairwise(edges)]
+    run_jobs(_numba.walk, jobs, threads)
     return Events(
         stands=stands,
         at=at,
         totals=totals,
         bases=bases,
         room=room,
-        to_find=ruling.to_find[:, area].copy(),
-        first=_first(pool, ruling, cap),
+        to_find=outcome.ruling.to_find[:, area].copy(),
+        first=_first(pool, outcome.ruling, cap),
     )
 
 

@@ -3,125 +3,225 @@
 Shapes: D detections and G truths that are counted, P pairs, K classes, I images.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from drivetrain.core.checks import check_choice, check_real
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth, Ids
+from drivetrain.detection.matching._numba import sort_falling
+from drivetrain.detection.matching.candidates import TASKS, Candidates, find_candidates
+from drivetrain.detection.matching.index import Index
+from drivetrain.detection.matching.threads import run_jobs, thread_count
+from drivetrain.detection.styles import Style
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pool:
     """Detections in the order in which they are judged, each with the truths it overlaps.
 
-    Detections come by class, then image, then falling score (equal scores in the order of the
-    file); truths of one class and image in the order of the file.
-
     Attributes:
         truth: What is there.
         found: What was said.
         task: ``bbox``, ``segm``, ``keypoints``, ``rotated`` or ``boundary``.
-        images: Image ids that are counted, rising, (I,).
-        categories: Class ids that are counted, rising, (K,).
-        per_class: Whether pairs are of one class; else of one image.
+        index: The order of detections and truths; rows below are its positions.
+        categories: Class ids that are counted, rising, also where classes are pooled, (K,).
         inclusive: Whether boxes hold their last pixel.
         minimum: Least overlap of a pair.
-        order: Position in ``found`` of each detection, (D,).
-        cells: Which class and image each detection is of: class · I + image, by rank, (D,).
         starts: Where each detection's pairs begin, (D + 1,).
-        targets: Position in ``truth`` of each pair's truth, (P,).
+        targets: The truth of each pair, (P,).
         overlaps: Overlap of each pair, (P,): over the detection's own area where ``absorbing``.
         absorbing: Truths whose overlap is taken over the detection's area: crowds and group-of
-            boxes, (len(truth),).
+            boxes, (G,).
+        threads: Threads to work with; all usable cores where None.
     """
 
     truth: GroundTruth
     found: Detections
     task: str
-    images: Ids
+    index: Index
     categories: Ids
-    per_class: bool = True
     inclusive: bool = False
     minimum: float = 0.5
-    order: NDArray[np.int32]
-    cells: Ids
     starts: Ids
     targets: NDArray[np.int32]
     overlaps: Floats
     absorbing: Flags
+    threads: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        truth: GroundTruth,
+        found: Detections,
+        index: Index,
+        candidates: Candidates,
+        **more: object,
+    ) -> "Pool":
+        """Return the pool of pairs found already, with crowds and group-of boxes absorbing.
+
+        Args:
+            truth: What is there.
+            found: What was said.
+            index: Their order.
+            candidates: Their pairs, without a cap.
+            more: ``task``, ``categories``, ``inclusive`` and ``threads`` of the class.
+        """
+        starts = np.zeros(len(index.detections) + 1, np.int64)
+        starts[candidates.touched + 1] = np.diff(candidates.first)
+        return cls(
+            truth=truth,
+            found=found,
+            index=index,
+            minimum=candidates.minimum,
+            starts=np.cumsum(starts),
+            targets=candidates.truths,
+            overlaps=candidates.overlaps,
+            absorbing=absorbing_truths(truth)[index.truths],
+            **more,
+        )
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.index.detections)
 
-    @cached_property
-    def scores(self) -> Floats:
-        """Scores in the order of the pool, (D,)."""
-        return self.found.scores[self.order]
-
-    @cached_property
+    @property
     def classes(self) -> Ids:
         """The classes that are kept apart, (K,): one, -1, where they are pooled."""
-        return self.categories if self.per_class else np.array([-1])
+        return self.index.category_ids
 
     @cached_property
-    def truth_images(self) -> Ids:
-        """Rank of each truth's image, -1 where it is not counted, (len(truth),)."""
-        return rank_of(self.truth.images, self.images)
+    def group_sizes(self) -> Ids:
+        """Number of detections of each class and image that hold anything, (N,)."""
+        return np.diff(self.index.first_detection).astype(np.int64)
 
     @cached_property
     def truth_classes(self) -> Ids:
-        """Rank of each truth's class, 0 where they are pooled, -1 where it is not counted."""
-        of = rank_of(self.truth.categories, self.categories)
-        out = (of < 0) | (self.truth_images < 0)
-        return np.where(out, -1, of if self.per_class else 0)
+        """Rank of each truth's class among ``classes``, (G,)."""
+        return np.repeat(self.index.classes, np.diff(self.index.first_truth)).astype(np.int64)
+
+    @cached_property
+    def truth_images(self) -> Ids:
+        """Rank of each truth's image, (G,)."""
+        return np.repeat(self.index.images, np.diff(self.index.first_truth)).astype(np.int64)
 
     @cached_property
     def detection_images(self) -> Ids:
         """Rank of each detection's image, (D,)."""
-        return self.cells % max(len(self.images), 1)
+        return np.repeat(self.index.images, self.group_sizes).astype(np.int64)
 
     @cached_property
-    def detection_classes(self) -> Ids:
+    def detection_labels(self) -> Ids:
         """Rank of each detection's own class among ``categories``, (D,)."""
-        if self.per_class:
-            return self.cells // max(len(self.images), 1)
-        return rank_of(self.found.categories[self.order], self.categories)
+        return rank_of(self.found.categories[self.index.detections], self.categories)
+
+    @cached_property
+    def truth_labels(self) -> Ids:
+        """Rank of each truth's own class among ``categories``, (G,)."""
+        return rank_of(self.truth.categories[self.index.truths], self.categories)
 
     @cached_property
     def segments(self) -> Ids:
         """Where each class begins among the detections, (K + 1,)."""
-        edges = np.arange(len(self.classes) + 1) * max(len(self.images), 1)
-        return np.searchsorted(self.cells, edges).astype(np.int64)
+        return self.index.first_detection[self.index.first_group].astype(np.int64)
 
     @cached_property
     def ranking(self) -> NDArray[np.int32]:
         """Detections of each class by falling score, equal ones by image, (D,)."""
-        out = np.empty(len(self), np.int32)
-        for low, high in zip(self.segments[:-1].tolist(), self.segments[1:].tolist()):
-            out[low:high] = low + np.argsort(-self.scores[low:high], kind="stable")
+        out = np.arange(len(self), dtype=np.int32)
+        scores = self.index.scores.copy()
+        edges = zip(self.segments[:-1].tolist(), self.segments[1:].tolist())
+        jobs = [(scores[low:high], out[low:high]) for low, high in edges if high > low + 1]
+        run_jobs(sort_falling, jobs, thread_count(self.threads))
         return out
 
     @cached_property
     def areas(self) -> Floats:
         """Area of each detection that decides its range, (D,)."""
+        at = self.index.detections
         if self.found.areas is not None:
-            return self.found.areas[self.order]
-        if self.task == "segm" and self.found.masks is not None:
-            return np.asarray(self.found.masks.areas(), np.float64)[self.order]
-        boxes = self.found.boxes[self.order]
+            return self.found.areas[at]
+        if self.task in ("segm", "boundary") and self.found.masks is not None:
+            return np.asarray(self.found.masks.areas, np.float64)[at]
+        boxes = self.found.boxes[at]
         return boxes[:, 2] * boxes[:, 3]
 
-    def ranks(self, admitted: Flags) -> NDArray[np.int32]:
+    def ranks(self, admitted: Flags | None) -> NDArray[np.int32]:
         """Return which in its class and image each admitted detection is, from 0, (D,)."""
-        if not len(self):
-            return np.empty(0, np.int32)
-        first = np.flatnonzero(np.concatenate(([True], self.cells[1:] != self.cells[:-1])))
-        before = np.cumsum(admitted) - admitted
-        size = np.diff(np.append(first, len(self)))
-        rank = before - np.repeat(before[first], size)
+        first = self.index.first_detection[:-1]
+        if admitted is None:
+            return (np.arange(len(self)) - np.repeat(first, self.group_sizes)).astype(np.int32)
+        before = np.concatenate(([0], np.cumsum(admitted)))
+        rank = before[:-1] - np.repeat(before[first], self.group_sizes)
         return np.where(admitted, rank, np.iinfo(np.int32).max).astype(np.int32)
+
+
+def gather(
+    truth: GroundTruth,
+    found: Detections,
+    task: str = "bbox",
+    *,
+    minimum: float = 0.5,
+    inclusive: bool = False,
+    per_class: bool = True,
+    threads: int | None = None,
+    **limits: Any,
+) -> Pool:
+    """Return all pairs that overlap by at least ``minimum``.
+
+    Args:
+        truth: What is there.
+        found: What was said.
+        task: ``bbox``, ``segm``, ``keypoints``, ``rotated`` or ``boundary``.
+        minimum: Least overlap that any rule will ask about, in (0, 1].
+        inclusive: Boxes hold their last pixel: 1 is added to widths and heights.
+        per_class: Pair within classes; else within images.
+        threads: All usable cores where None; the result does not depend on it.
+        limits: ``images`` and ``categories`` to count, all of the truth's where None; ``sigmas``
+            of the keypoints, COCO's where None.
+
+    Raises:
+        ValueError: An unknown task or a minimum out of range.
+
+    Example:
+        >>> from drivetrain.detection.examples import survey_data
+        >>> len(gather(*survey_data(), minimum=0.3).overlaps)
+        6
+    """
+    check_choice("task", task, TASKS)
+    check_real("minimum", minimum, low=0, high=1, open_low=True)
+    chosen = limits.get("categories")
+    categories = np.unique(truth.category_ids if chosen is None else chosen).astype(np.int64)
+    index = Index.build(
+        truth,
+        found,
+        images=limits.get("images"),
+        categories=categories,
+        per_class=per_class,
+        threads=threads,
+    )
+    candidates = find_candidates(
+        index,
+        replace(truth, crowd=absorbing_truths(truth)),
+        found,
+        task,
+        minimum,
+        style=Style(name="", crowd=True, inclusive=inclusive),
+        sigmas=limits.get("sigmas"),
+        threads=threads,
+    )
+    return Pool.of(
+        truth,
+        found,
+        index,
+        candidates,
+        task=task,
+        categories=categories,
+        inclusive=inclusive,
+        threads=threads,
+    )
 
 
 def rank_of(ids: Ids, known: Ids) -> Ids:
@@ -135,30 +235,3 @@ def rank_of(ids: Ids, known: Ids) -> Ids:
 def absorbing_truths(truth: GroundTruth) -> Flags:
     """Return the truths that any rule may let absorb detections: crowds and group-of boxes."""
     return truth.crowd if truth.group_of is None else truth.crowd | truth.group_of
-
-
-def by_cell(
-    columns: GroundTruth | Detections, images: Ids, categories: Ids, *, per_class: bool
-) -> tuple[Ids, NDArray[np.int32]]:
-    """Return the cell of each counted row, rising, and the rows: by class, then score, then file.
-
-    Args:
-        columns: Truths, or detections, which come by falling score inside a cell.
-        images: Image ids that are counted, rising.
-        categories: Class ids that are counted, rising.
-        per_class: Whether a cell is of one class and image; else of one image.
-    """
-    of = rank_of(columns.images, images)
-    kind = rank_of(columns.categories, categories)
-    rows = np.flatnonzero((of >= 0) & (kind >= 0))
-    cells = of[rows] + (kind[rows] * len(images) if per_class else 0)
-    keys = [kind[rows]]
-    if isinstance(columns, Detections):
-        keys.append(-columns.scores[rows])
-    order = np.lexsort((*keys, cells))
-    return cells[order], rows[order].astype(np.int32)
-
-
-def counted(ids: ArrayLike | None, known: Ids) -> Ids:
-    """Return the ids that are counted, rising: all known ones where None."""
-    return np.unique(known if ids is None else np.asarray(ids)).astype(np.int64)

@@ -3,13 +3,14 @@
 Shapes: D detections, G truths, A area ranges.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.detection.annotations import Flags, Floats, GroundTruth, Ids
-from drivetrain.detection.protocols.gather import block_of
+from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth, Ids
 from drivetrain.detection.protocols.pool import Pool, rank_of
 from drivetrain.detection.styles import Style
 
@@ -48,22 +49,26 @@ class Ruling:
 
 def rule(pool: Pool, style: Style) -> Ruling:
     """Return what a style makes of the rows of a pool."""
-    truth = pool.truth
-    crowd = truth.crowd & style.crowd
-    bunch = np.zeros(len(truth), np.uint8)
+    truth, at = pool.truth, pool.index.truths
+    crowd = truth.crowd[at] & style.crowd
+    bunch = np.zeros(len(at), np.uint8)
     if truth.group_of is not None:
-        bunch[truth.group_of & ~crowd] = _BUNCH[style.group_of]
-    aside = _outside(truth.areas, style)
+        bunch[truth.group_of[at] & ~crowd] = _BUNCH[style.group_of]
+    aside = _outside(truth.areas[at], style)
     aside[crowd | (bunch == _BUNCH["ignore"]) | _excluded(pool, style)] = 255
     rank = pool.ranks(_admitted(pool, style))
+    excused = _outside(pool.areas, style)
+    incomplete = _incomplete(pool, style)
+    if incomplete is not None:
+        excused[incomplete] = 255
     return Ruling(
         admitted=rank < style.max_detections[-1],
         rank=rank,
-        excused=_outside(pool.areas, style) | np.where(_incomplete(pool, style), 255, 0),
+        excused=excused,
         aside=aside,
         crowd=crowd,
         bunch=bunch,
-        zero=(truth.ids == 0) & style.zero_id_unmatched,
+        zero=(truth.ids[at] == 0) & style.zero_id_unmatched,
         overlaps=_overlaps(pool, crowd | (bunch > 0)),
         to_find=_to_find(pool, aside, len(style.areas)),
     )
@@ -78,69 +83,65 @@ def _outside(areas: Floats, style: Style) -> Words:
 
 
 def _excluded(pool: Pool, style: Style) -> Flags:
-    truth = pool.truth
-    out = truth.ignore & style.honour_ignore
+    truth, at = pool.truth, pool.index.truths
+    out = truth.ignore[at] & style.honour_ignore
     if pool.task != "keypoints":
         return out
     if truth.visible is not None:
-        return out | (truth.visible == 0)
-    assert truth.keypoints is not None  # the pool was gathered from them
-    return out | ~np.any(truth.keypoints[:, :, 2] > 0, axis=1)
+        return out | (truth.visible[at] == 0)
+    assert truth.keypoints is not None  # the pairs were found by them
+    return out | ~np.any(truth.keypoints[at, :, 2] > 0, axis=1)
 
 
 def _to_find(pool: Pool, aside: Words, n_areas: int) -> Ids:
-    kept = pool.truth_classes >= 0
     out = np.empty((len(pool.classes), n_areas), np.int64)
     for a in range(n_areas):
-        wanted = pool.truth_classes[kept & ((aside >> a) & 1 == 0)]
+        wanted = pool.truth_classes[(aside >> a) & 1 == 0]
         out[:, a] = np.bincount(wanted, minlength=len(pool.classes))
     return out
 
 
-def _admitted(pool: Pool, style: Style) -> Flags:
-    out = np.ones(len(pool), np.bool_)
+def _admitted(pool: Pool, style: Style) -> Flags | None:
+    """Return the detections that are looked at, before any cap a class; all where None."""
+    out = None
     if style.max_per_image is not None:
-        out &= _best_of_image(pool, style.max_per_image)
+        out = _best_of_image(pool, style.max_per_image)
     if style.federated and pool.truth.federation is not None:
-        out &= _verified(pool, pool.truth)
+        present = np.stack((pool.truth.images, pool.truth.categories), axis=1)
+        verified = _among(pool, np.concatenate((present, pool.truth.federation.negative)))
+        out = verified if out is None else out & verified
     return out
 
 
-def _best_of_image(pool: Pool, cap: int) -> Flags:
+def _best_of_image(pool: Pool, cap: int) -> Flags | None:
     """Return the ``cap`` best of each image over all classes, whether they count or not."""
-    of = rank_of(pool.found.images, pool.images)
-    sizes = np.bincount(of[of >= 0], minlength=len(pool.images))
+    of = rank_of(pool.found.images, pool.index.image_ids)
+    sizes = np.bincount(of[of >= 0], minlength=len(pool.index.image_ids))
     if not len(sizes) or sizes.max() <= cap:
-        return np.ones(len(pool), np.bool_)
+        return None
     late = np.zeros(len(pool.found), np.bool_)
     rows = np.flatnonzero((of >= 0) & (sizes[of] > cap))
     rows = rows[np.lexsort((-pool.found.scores[rows], of[rows]))]
     of = of[rows]
     first = np.searchsorted(of, of)
     late[rows[np.arange(len(rows)) - first >= cap]] = True
-    return ~late[pool.order]
+    return ~late[pool.index.detections]
 
 
-def _verified(pool: Pool, truth: GroundTruth) -> Flags:
-    """Return the detections whose class was verified in their image, there or not."""
-    assert truth.federation is not None
-    present = np.stack((truth.images, truth.categories), axis=1)
-    return _among(pool, np.concatenate((present, truth.federation.negative)))
-
-
-def _incomplete(pool: Pool, style: Style) -> Flags:
+def _incomplete(pool: Pool, style: Style) -> Flags | None:
     """Return the detections of classes that were not labelled exhaustively in their image."""
     if not style.federated or pool.truth.federation is None:
-        return np.zeros(len(pool), np.bool_)
+        return None
     return _among(pool, pool.truth.federation.not_exhaustive)
 
 
 def _among(pool: Pool, pairs: Ids) -> Flags:
     """Return which detections are of one of the pairs (image id, class id)."""
-    width = len(pool.images)
-    of, kind = rank_of(pairs[:, 0], pool.images), rank_of(pairs[:, 1], pool.categories)
+    width = len(pool.index.image_ids)
+    of = rank_of(pairs[:, 0], pool.index.image_ids)
+    kind = rank_of(pairs[:, 1], pool.categories)
     known = (kind * width + of)[(of >= 0) & (kind >= 0)]
-    own = pool.detection_classes * width + pool.detection_images
+    own = pool.detection_labels * width + pool.detection_images
     if width * len(pool.categories) > _TABLE:
         return np.isin(own, known)
     table = np.zeros(width * len(pool.categories), np.bool_)
@@ -157,19 +158,31 @@ def _overlaps(pool: Pool, absorbing: Flags) -> Floats:
     if not len(pairs):
         return pool.overlaps
     out = pool.overlaps.copy()
-    d = pool.order[np.searchsorted(pool.starts, pairs, side="right") - 1]
-    out[pairs] = union_overlaps(pool, d, pool.targets[pairs])
+    d = np.searchsorted(pool.starts, pairs, side="right") - 1
+    out[pairs] = _over_union(pool)(pool.index.detections[d], pool.index.truths[pool.targets[pairs]])
     return out
 
 
-def union_overlaps(pool: Pool, d: NDArray[np.int32], g: NDArray[np.int32]) -> Floats:
-    """Return the overlap over the union of pair after pair of rows, (n,)."""
+def _over_union(pool: Pool) -> Callable[[NDArray[np.int32], NDArray[np.int32]], Floats]:
+    """Return the function of detections and truths that gives the overlap over their union."""
     if pool.task == "bbox":
-        return box_overlaps(pool.found.boxes[d], pool.truth.boxes[g], inclusive=pool.inclusive)
-    # The overlap block of one image's rows is small; such pairs are few.
-    plain = replace(pool.truth, crowd=np.zeros_like(pool.truth.crowd), group_of=None)
-    pairs = zip(d[:, None], g[:, None])
-    return np.array([block_of(plain, pool.found, pool.task, i, j)[0, 0] for i, j in pairs])
+        return lambda d, g: box_overlaps(
+            pool.found.boxes[d], pool.truth.boxes[g], inclusive=pool.inclusive
+        )
+    measure = pair_overlaps(pool.task, pool.truth, pool.found)
+    return lambda d, g: measure(d, g, np.zeros(len(d), np.bool_))
+
+
+def pair_overlaps(task: str, truth: GroundTruth, found: Detections) -> Callable[..., Floats]:
+    """Return the overlap of detections with truths, pair by pair, and whether they absorb."""
+    if task == "rotated":
+        from drivetrain.detection.overlap.rotated import pair_iou
+
+        return partial(pair_iou, truth, found)
+    from drivetrain.detection.masks import overlap
+
+    measure = overlap.pair_iou if task == "segm" else overlap.pair_boundary_iou
+    return partial(measure, truth, found)
 
 
 def box_overlaps(p: Floats, q: Floats, *, inclusive: bool = False) -> Floats:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from drivetrain.detection import problem
 from drivetrain.detection.annotations import Detections, GroundTruth
 from drivetrain.detection.examples import survey_data, survey_style
-from drivetrain.detection.protocols.gather import gather
 from drivetrain.detection.protocols.judge import judge, judge_all
+from drivetrain.detection.protocols.pool import gather
 from drivetrain.detection.styles import Style
 
 
