@@ -188,7 +188,7 @@ class Problem:
         _, low, high = self.style.areas[area]
         sizes = self.truth.areas[g]
         aside = self.set_aside[g] | (sizes < low) | (sizes > high)
-        overlap = self._overlaps(key)
+        overlap = self._overlaps[key]
         match = np.array(
             [self._match(overlap, aside, self.crowd[g], t) for t in self.style.thresholds]
         )
@@ -215,14 +215,10 @@ class Problem:
             return match_voc(overlap, aside, alpha, strict=strict)
         return match_coco(overlap, aside, crowd, alpha, strict=strict)
 
-    def _overlaps(self, key: tuple[int, int]) -> Floats:
-        if key not in self._known:
-            self._known[key] = self.overlap(*key)
-        return self._known[key]
-
     @cached_property
-    def _known(self) -> dict[tuple[int, int], Floats]:
-        return {}
+    def _overlaps(self) -> dict[tuple[int, int], Floats]:
+        keys = self.detections.keys() | self.truths.keys()
+        return {key: self.overlap(*key) for key in keys}
 
     def _incomplete(self, key: tuple[int, int]) -> bool:
         """Whether the truths of this image and class are not all labelled (LVIS)."""
