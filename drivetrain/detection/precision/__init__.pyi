@@ -1,1 +1,1 @@
-from .accumulate import accumulate as accumulate
+from .tables import accumulate as accumulate

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """The kernel that turns matches into curves, a class at a time."""
 
 import numpy as np
@@ -6,6 +7,7 @@ from numba import njit
 from drivetrain.detection.matching._numba import sort_falling
 
 EPS = np.spacing(1)
+ONE = np.uint32(1)
 
 
 @njit(nogil=True, cache=True)
@@ -17,113 +19,117 @@ def fill_classes(classes, index, matches, rule, tables):
     the range up to it, less those of them that found somebody.
     """
     first_group, first_d, first_t, order, d_scores = index
-    touched, found, ignored, inside, truth_ignored = matches
+    touched, first_touched, found, ignored, inside, truth_ignored = matches
     recalls, caps, n_thresholds = rule
     precision, recall, scores = tables
     n_ranges, n_recalls, n_caps = len(found), len(recalls), len(caps)
-    most = caps[n_caps - 1]
+    rows = np.empty((2, n_recalls, n_ranges * n_caps))
+    count, start = np.empty((n_ranges, n_caps), np.int32), np.empty(n_caps, np.int32)
+    wanted = np.empty(n_ranges, np.int32)
     needed = np.empty((n_ranges, n_recalls), np.int32)
-    row_p, row_s = np.empty((2, n_recalls, n_ranges, n_caps))
+    length = np.empty(n_ranges * n_caps, np.int32)
     for k in classes:
         g0, g1 = first_group[k], first_group[k + 1]
-        d0, d1, t0, t1 = first_d[g0], first_d[g1], first_t[g0], first_t[g1]
+        d0, d1 = first_d[g0], first_d[g1]
         # Truths to be found, and how many of them each recall needs.
-        wanted = np.zeros(n_ranges, np.int32)
-        for j in range(t0, t1):
-            for a in range(n_ranges):
-                wanted[a] += 1 - ((truth_ignored[j] >> np.uint32(a)) & np.uint32(1))
         for a in range(n_ranges):
+            wanted[a], need = 0, 1
+            for j in range(first_t[g0], first_t[g1]):
+                wanted[a] += 1 - np.int32((truth_ignored[j] >> np.uint32(a)) & ONE)
             for r in range(n_recalls):
-                need = 0
-                if recalls[r] > 0 and wanted[a] > 0:
-                    # The least tp with tp / wanted >= r, from a guess that is at most too high.
-                    need = min(int(recalls[r] * wanted[a]) + 2, wanted[a] + 1)
-                    while need > 1 and (need - 1) / wanted[a] >= recalls[r]:
-                        need -= 1
-                needed[a, r] = need
-        # Detections by falling score; those of equal scores stay in the order of the index.
-        n, e0 = 0, np.searchsorted(touched, d0)
-        at, rank = np.empty(d1 - d0, np.int32), np.empty(d1 - d0, np.int32)
-        falling, event = np.empty(d1 - d0), np.full(d1 - d0, -1, np.int32)
+                # The least tp > 0 with tp / wanted >= r; recalls mostly rise.
+                while need > 1 and (need - 1) / wanted[a] >= recalls[r]:
+                    need -= 1
+                while need <= wanted[a] and need / wanted[a] < recalls[r]:
+                    need += 1
+                needed[a, r] = need if recalls[r] > 0 else 0
+        # Detections by falling score; equal scores stay in the order of the index.
+        at, falling = np.empty(d1 - d0, np.int32), np.empty(d1 - d0)
+        first_cap, what = np.empty(d1 - d0, np.uint8), np.empty(d1 - d0, np.uint32)
+        n = 0
         for g in range(g0, g1):
-            for d in range(first_d[g], min(first_d[g + 1], first_d[g] + most)):
-                at[n], falling[n], rank[d - d0] = d - d0, d_scores[d], d - first_d[g]
+            m, begin = 0, first_d[g]
+            for d in range(begin, min(first_d[g + 1], begin + caps[n_caps - 1])):
+                while d - begin >= caps[m]:
+                    m += 1
+                at[n], falling[n] = d - d0, d_scores[d]
+                first_cap[d - d0], what[d - d0] = m, inside[order[d]]
                 n += 1
+        event = np.empty(d1 - d0, np.int32)
+        e0 = e1 = first_touched[k]
+        for d in range(d0, d1):
+            event[d - d0] = -1
+            if e1 < len(touched) and touched[e1] == d:
+                event[d - d0] = e1
+                e1 += 1
         sort_falling(falling[:n], at[:n])
-        n_touched, e = 0, e0
-        while e < len(touched) and touched[e] < d1:
-            event[touched[e] - d0] = e
-            n_touched += 1
-            e += 1
-        # One walk counts, for every range and cap, the detections inside up to each event.
-        count = np.zeros((n_ranges, n_caps), np.int32)
-        before = np.empty((n_ranges, n_caps, n_touched), np.int32)
-        walk, met = np.empty(n_touched, np.int32), 0
-        start = np.full(n_caps, -1, np.int32)
+        # One walk finds, for every range and cap, what happens: true positives, found ones to
+        # be taken off the count, that count, and where.
+        size = e1 - e0
+        hits = np.empty((n_ranges * n_caps, size), np.uint32)
+        gone = np.empty((n_ranges * n_caps, size), np.uint32)
+        before = np.empty((n_ranges * n_caps, size), np.int32)
+        place = np.empty((n_ranges * n_caps, size), np.int32)
+        when, false = np.empty(size + 1, np.int32), np.empty(size + 1, np.int32)
+        best = np.empty(size + 1)
+        for m in range(n_caps):
+            start[m] = -1
+            for a in range(n_ranges):
+                count[a, m], length[a * n_caps + m] = 0, 0
         for q in range(n):
             d = at[q]
-            bits, m0 = inside[order[d0 + d]], 0
-            while caps[m0] <= rank[d]:
-                m0 += 1
+            m0, bits, e = first_cap[d], what[d], event[d]
+            if start[m0] < 0:
+                for m in range(m0, n_caps):
+                    start[m] = q if start[m] < 0 else start[m]
             for a in range(n_ranges):
-                if (bits >> np.uint32(a)) & np.uint32(1):
-                    for m in range(m0, n_caps):
-                        count[a, m] += 1
-            for m in range(m0, n_caps):
-                if start[m] < 0:
-                    start[m] = q
-            if event[d] >= 0:
-                walk[met] = q
-                for a in range(n_ranges):
-                    for m in range(n_caps):
-                        before[a, m, met] = count[a, m]
-                met += 1
-        hits, voids = np.empty(met, np.uint32), np.empty(met, np.uint32)
-        false, when = np.empty(met, np.int32), np.empty(met, np.int32)
-        best = np.empty(met + 1)
+                count[a, m0] += np.int32((bits >> np.uint32(a)) & ONE)
+            if e < 0:
+                continue
+            for a in range(n_ranges):
+                hit = found[a, e]
+                off = (hit | ignored[a, e]) if (bits >> np.uint32(a)) & ONE else np.uint32(0)
+                if not hit | off:
+                    continue
+                so_far = 0
+                for m in range(n_caps):
+                    so_far += count[a, m]
+                    if m >= m0:
+                        row = a * n_caps + m
+                        x = length[row]
+                        hits[row, x], gone[row, x] = hit, off
+                        before[row, x], place[row, x] = so_far, q
+                        length[row] = x + 1
         for t in range(n_thresholds):
             bit = np.uint32(1) << np.uint32(t)
-            for a in range(n_ranges):
-                for m in range(n_caps):
+            for row in range(n_ranges * n_caps):
+                a, m = row // n_caps, row % n_caps
+                tp = off = 0
+                for x in range(length[row]):
+                    off += 1 if gone[row, x] & bit else 0
+                    false[tp], when[tp] = before[row, x] - off, place[row, x]
+                    tp += 1 if hits[row, x] & bit else 0
+                for x in range(tp):
+                    best[x] = (x + 1) / (float(false[x]) + float(x + 1) + EPS)
+                for x in range(tp - 1, 0, -1):
+                    if best[x] > best[x - 1]:
+                        best[x - 1] = best[x]
+                recall[t, k, a, m] = tp / wanted[a] if wanted[a] else np.nan
+                reached = start[m] >= 0
+                for r in range(n_recalls):
+                    need = needed[a, r]
+                    # The first recall out of reach ends the walk.
+                    reached = reached and need <= tp
+                    p = s = 0.0
                     if wanted[a] == 0:
-                        recall[t, k, a, m] = np.nan
-                        for r in range(n_recalls):
-                            row_p[r, a, m] = row_s[r, a, m] = np.nan
-                        continue
-                    tp = gone = 0
-                    for x in range(met):
-                        d = at[walk[x]]
-                        if rank[d] >= caps[m]:
-                            continue
-                        e = event[d]
-                        hit, void = found[a, e] & bit, ignored[a, e] & bit
-                        if hit or void:
-                            gone += (inside[order[d0 + d]] >> np.uint32(a)) & np.uint32(1)
-                        if hit:
-                            fp = before[a, m, x] - gone
-                            when[tp] = walk[x]
-                            tp += 1
-                            best[tp - 1] = tp / (float(fp) + float(tp) + EPS)
-                    for x in range(tp - 1, 0, -1):
-                        if best[x] > best[x - 1]:
-                            best[x - 1] = best[x]
-                    recall[t, k, a, m] = tp / wanted[a]
-                    reached = True
-                    for r in range(n_recalls):
-                        need = needed[a, r]
-                        row_p[r, a, m] = row_s[r, a, m] = 0.0
-                        # The first recall out of reach ends the walk.
-                        reached = reached and (start[m] >= 0 if need == 0 else need <= tp)
-                        if not reached:
-                            continue
-                        if need > 0:
-                            row_p[r, a, m] = best[need - 1]
-                            row_s[r, a, m] = falling[when[need - 1]]
-                        else:
-                            row_p[r, a, m] = best[0] if tp else 0.0
-                            row_s[r, a, m] = falling[start[m]]
+                        p = s = np.nan
+                    elif reached and need:
+                        p, s = best[need - 1], falling[when[need - 1]]
+                    elif reached:
+                        p, s = best[0] if tp else 0.0, falling[start[m]]
+                    rows[0, r, row], rows[1, r, row] = p, s
             for r in range(n_recalls):
                 for a in range(n_ranges):
                     for m in range(n_caps):
-                        precision[t, r, k, a, m] = row_p[r, a, m]
-                        scores[t, r, k, a, m] = row_s[r, a, m]
+                        precision[t, r, k, a, m] = rows[0, r, a * n_caps + m]
+                        scores[t, r, k, a, m] = rows[1, r, a * n_caps + m]

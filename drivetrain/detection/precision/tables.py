@@ -43,6 +43,7 @@ def accumulate(
         ),
         (
             matches.touched,
+            np.searchsorted(matches.touched, index.first_detection[index.first_group]),
             matches.found_bits,
             matches.ignored_bits,
             matches.inside,
