@@ -59,7 +59,7 @@ class Pool:
         found: Detections,
         index: Index,
         candidates: Candidates,
-        **more: object,
+        **more: Any,
     ) -> "Pool":
         """Return the pool of pairs found already, with crowds and group-of boxes absorbing.
 

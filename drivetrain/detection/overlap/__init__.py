@@ -1,0 +1,1 @@
+"""Overlaps other than those of boxes and masks: keypoints and rotated boxes."""
