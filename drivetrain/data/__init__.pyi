@@ -13,3 +13,5 @@ from .tables import breast_cancer as breast_cancer
 from .tables import diabetes as diabetes
 from .tables import iris as iris
 from .tables import wine as wine
+from .scenes import Scenes as Scenes
+from .scenes import digit_scenes as digit_scenes
