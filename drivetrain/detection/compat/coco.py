@@ -259,8 +259,22 @@ class COCO:
 
     def annToRLE(self, ann: Entry) -> Entry:
         """Return an annotation's polygons or runs as COCO's compressed run-length mask."""
-        image = self.imgs[ann["image_id"]]
-        return results.run_length(ann["segmentation"], image["height"], image["width"])
+        height, width = self.size_of(ann["image_id"])
+        return results.run_length(ann["segmentation"], height, width)
+
+    def size_of(self, image: Any) -> tuple[int, int]:
+        """Return height and width of an image.
+
+        Raises:
+            ValueError: The data set does not say.
+        """
+        whole = self if self._parent is None or self.touched else self._parent
+        try:
+            return whole.imgs[image]["height"], whole.imgs[image]["width"]
+        except KeyError as error:
+            raise ValueError(
+                f"image of id {image!r} has no {error.args[0]!r}: masks need its height and width."
+            ) from None
 
     def annToMask(self, ann: Entry) -> NDArray[np.uint8]:
         """Return an annotation's mask, (height, width), of 0 and 1."""

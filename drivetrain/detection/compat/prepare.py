@@ -9,6 +9,9 @@ import numpy as np
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth, Ids
 from drivetrain.detection.compat.coco import COCO, Entry
 from drivetrain.detection.compat.params import Params
+from drivetrain.detection.masks.columns import Masks
+from drivetrain.detection.masks.objects import read_object
+from drivetrain.detection.masks.strings import from_strings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,8 +54,8 @@ def prepare(truth: COCO, found: COCO, params: Params) -> Prepared:
     known = _truth_columns(anns, ranks, task, points)
     said = _found_columns(dets, ranks, task, points)
     if task == "segm":
-        known = replace(known, masks=_masks(truth, anns))
-        said = replace(said, masks=_masks(found, dets))
+        known = replace(known, masks=_masks(truth, anns, "annotation"))
+        said = replace(said, masks=_masks(found, dets, "result"))
     prepared = Prepared(
         truth=known,
         found=said,
@@ -178,8 +181,29 @@ def _keypoints(rows: list[Entry], of: str, n: int) -> Floats:
     return _array(rows, "keypoints", of, (3 * n,)).reshape(-1, n, 3)
 
 
-def _masks(data: COCO, rows: list[Entry]) -> Any:
-    raise NotImplementedError
+def _masks(data: COCO, rows: list[Entry], of: str) -> Masks:
+    """Return the rows' masks: compressed ones at once, the others one by one."""
+    given = _values(rows, "segmentation", of)
+    texts = [i for i, one in enumerate(given) if _is_text(one)]
+    others = sorted(set(range(len(given))) - set(texts))
+    sizes = np.array([given[i]["size"] for i in texts], np.int64).reshape(-1, 2)
+    parts = [from_strings([given[i]["counts"] for i in texts], sizes)]
+    parts += [_mask(data, rows[i], of) for i in others]
+    return Masks.concatenate(parts).take(np.argsort([*texts, *others]))
+
+
+def _is_text(segmentation: Any) -> bool:
+    return isinstance(segmentation, dict) and isinstance(segmentation["counts"], (str, bytes))
+
+
+def _mask(data: COCO, row: Entry, of: str) -> Masks:
+    segmentation = row["segmentation"]
+    # A mask has the size it states, whatever its image's.
+    size = None if isinstance(segmentation, dict) else data.size_of(row["image_id"])
+    try:
+        return read_object(segmentation, size)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"segmentation of {of} id {row.get('id')!r}: {error}") from None
 
 
 def _check_found_ids(prepared: Prepared) -> None:
