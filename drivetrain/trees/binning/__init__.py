@@ -1,0 +1,1 @@
+"""Binning: a feature's values as the bins between its cuts."""

@@ -1,0 +1,125 @@
+"""Trees as flat arrays, whoever grew or wrote them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NONE = -1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forest:
+    """T trees, their nodes in a row; child numbers count from their tree's first node.
+
+    A value x goes left if x < threshold; NaN goes where ``default_left`` says. A categorical
+    node sends the categories of its set right. Shapes: N nodes in all, K outputs.
+
+    Attributes:
+        offsets: Where each tree's nodes begin, (T + 1,).
+        left: Left child, -1 for a leaf, (N,).
+        right: Right child, -1 for a leaf, (N,).
+        feature: The feature of a split, (N,).
+        threshold: Its threshold, float32, (N,).
+        default_left: Whether missing values go left, (N,).
+        value: Leaf values, shrunk, float32, (N, K): 0 for inner nodes. K is 1 unless trees have
+            vectors for leaves.
+        cover: Sum of hessians, float32, (N,).
+        gain: Gain of a split in XGBoost's unit, float32, (N,).
+        group: The output each tree adds to, (T,); -1 for all of them (vector leaves).
+        n_features: Features of the data.
+        n_groups: Outputs of the model.
+        set_offsets: Where each node's categories begin in ``sets``, (N + 1,); all zero where
+            no node is categorical.
+        sets: Categories that go right.
+        categorical: Whether a node splits by category, (N,).
+    """
+
+    offsets: NDArray[np.int64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    default_left: NDArray[np.bool_]
+    value: NDArray[np.float32]
+    cover: NDArray[np.float32]
+    gain: NDArray[np.float32]
+    group: NDArray[np.int32]
+    n_features: int
+    n_groups: int
+    set_offsets: NDArray[np.int64]
+    sets: NDArray[np.int32]
+    categorical: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    @property
+    def is_leaf(self) -> NDArray[np.bool_]:
+        """Whether each node is a leaf, (N,)."""
+        return self.left == _NONE
+
+    def take(self, trees: slice) -> "Forest":
+        """Return a run of the trees.
+
+        Args:
+            trees: Which; its step must be 1.
+        """
+        begin, end, _ = trees.indices(len(self))
+        return join([self], [(begin, max(begin, end))])
+
+    def depths(self) -> NDArray[np.int64]:
+        """Return the depth of every node, (N,); parents stand before their children or not."""
+        depth = np.zeros(len(self.left), np.int64)
+        for t in range(len(self)):
+            base = int(self.offsets[t])
+            level = np.array([0], np.int64)
+            at = 0
+            while len(level):
+                depth[base + level] = at
+                inner = level[self.left[base + level] >= 0]
+                level = np.concatenate([self.left[base + inner], self.right[base + inner]])
+                at += 1
+        return depth
+
+
+def join(forests: Sequence[Forest], runs: Sequence[tuple[int, int]] | None = None) -> Forest:
+    """Return the trees of several forests of the same data in a row.
+
+    Args:
+        forests: One or more.
+        runs: First and last-but-one tree of each; all where None.
+    """
+    chosen = runs or [(0, len(forest)) for forest in forests]
+    spans = [
+        slice(int(forest.offsets[a]), int(forest.offsets[b]))
+        for forest, (a, b) in zip(forests, chosen)
+    ]
+    sizes = [np.diff(forest.offsets[a : b + 1]) for forest, (a, b) in zip(forests, chosen)]
+    counts = [
+        np.diff(forest.set_offsets[span.start : span.stop + 1])
+        for forest, span in zip(forests, spans)
+    ]
+    sets = [
+        forest.sets[forest.set_offsets[span.start] : forest.set_offsets[span.stop]]
+        for forest, span in zip(forests, spans)
+    ]
+    names = ("left", "right", "feature", "threshold", "default_left", "value", "cover", "gain")
+    columns = {
+        name: np.concatenate([getattr(forest, name)[span] for forest, span in zip(forests, spans)])
+        for name in (*names, "categorical")
+    }
+    return Forest(
+        **columns,
+        offsets=_running(sizes),
+        group=np.concatenate([f.group[a:b] for f, (a, b) in zip(forests, chosen)]),
+        n_features=forests[0].n_features,
+        n_groups=max(forest.n_groups for forest in forests),
+        set_offsets=_running(counts),
+        sets=np.concatenate(sets),
+    )
+
+
+def _running(sizes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)

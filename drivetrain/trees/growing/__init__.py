@@ -1,0 +1,1 @@
+"""Growing: histograms of gradients, the best split, the partition of rows."""

@@ -1,0 +1,1 @@
+"""Prediction: rows walked through packed trees, eight at a time."""
