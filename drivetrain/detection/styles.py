@@ -78,7 +78,8 @@ class Style:
     zero_id_unmatched: bool = False
 
 
-_ALL = 2**31 - 1
+#: A cap that keeps every detection.
+EVERY_DETECTION = 2**31 - 1
 
 STYLES: dict[str, Style] = {
     style.name: style
@@ -93,7 +94,7 @@ STYLES: dict[str, Style] = {
             name="voc2007",
             assignment="best",
             interpolation="11-point",
-            max_detections=(_ALL,),
+            max_detections=(EVERY_DETECTION,),
             honour_ignore=True,
             crowd=False,
         ),
@@ -101,7 +102,7 @@ STYLES: dict[str, Style] = {
             name="voc2010",
             assignment="best",
             interpolation="all-point",
-            max_detections=(_ALL,),
+            max_detections=(EVERY_DETECTION,),
             honour_ignore=True,
             crowd=False,
         ),
@@ -109,7 +110,7 @@ STYLES: dict[str, Style] = {
             name="lvis",
             thresholds=COCO_THRESHOLDS,
             areas=COCO_AREAS,
-            max_detections=(_ALL,),
+            max_detections=(EVERY_DETECTION,),
             max_per_image=300,
             crowd=False,
             honour_ignore=True,
@@ -119,7 +120,7 @@ STYLES: dict[str, Style] = {
             name="openimages",
             assignment="best",
             interpolation="all-point",
-            max_detections=(_ALL,),
+            max_detections=(EVERY_DETECTION,),
             crowd=False,
             federated=True,
             hierarchy=True,
@@ -130,7 +131,7 @@ STYLES: dict[str, Style] = {
             thresholds=COCO_THRESHOLDS,
             assignment="pairs",
             interpolation="trapezoid",
-            max_detections=(_ALL,),
+            max_detections=(EVERY_DETECTION,),
             max_per_image=300,
             crowd=False,
         ),

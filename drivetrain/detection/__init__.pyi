@@ -1,0 +1,14 @@
+from .annotations import Detections as Detections
+from .annotations import Federation as Federation
+from .annotations import GroundTruth as GroundTruth
+from .curves import Tables as Tables
+from .evaluation import evaluate as evaluate
+from .issues import Issue as Issue
+from .issues import Issues as Issues
+from .pr_curve import Curve as Curve
+from .result import Result as Result
+from .result import UndefinedScoreWarning as UndefinedScoreWarning
+from .styles import STYLES as STYLES
+from .styles import Style as Style
+from .styles import style_named as style_named
+from .summaries import ClassScore as ClassScore
