@@ -107,7 +107,8 @@ class _Maker:
         }
         if self.wild and self.chance(0.1):
             entry["category_id"] = 10_000
-        if self.wild and self.chance(0.05):
+        # A polygon on an unknown image can have no size; pycocotools looks it up all the same.
+        if self.wild and self.task != "segm" and self.chance(0.05):
             entry["image_id"] = 10_000
         if self.wild and self.chance(0.3):
             entry["ignore"] = int(self.chance(0.5))
