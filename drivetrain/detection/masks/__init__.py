@@ -1,0 +1,5 @@
+"""Masks as run lengths: read, written, drawn from polygons, measured and compared."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

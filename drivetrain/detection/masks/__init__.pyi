@@ -1,0 +1,13 @@
+from .boundaries import boundaries as boundaries
+from .columns import Masks as Masks
+from .dense import from_dense as from_dense
+from .dense import to_dense as to_dense
+from .overlap import iou as iou
+from .overlap import pair_boundary_iou as pair_boundary_iou
+from .overlap import pair_iou as pair_iou
+from .overlap import union as union
+from .polygons import from_boxes as from_boxes
+from .polygons import from_polygons as from_polygons
+from .strings import from_counts as from_counts
+from .strings import from_strings as from_strings
+from .strings import to_strings as to_strings
