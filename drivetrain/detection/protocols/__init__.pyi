@@ -1,5 +1,7 @@
 from .expansion import expanded as expanded
 from .expansion import expanded_detections as expanded_detections
+from .gap import Gap as Gap
+from .gap import decompose as decompose
 from .judge import Pools as Pools
 from .judge import Verdict as Verdict
 from .judge import judge as judge

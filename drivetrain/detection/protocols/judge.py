@@ -38,17 +38,29 @@ class Verdict:
 
     @property
     def mean(self) -> float:
-        """The style's headline: mean over thresholds and classes that have truths; else NaN.
-
-        Of the first area range and the last cap. For 101 points the order of additions is
-        pycocotools', over the flattened (T, R, K) block.
-        """
+        """The style's headline, as of ``headline``."""
         if self.style.interpolation == "101-point":
-            values = self.tables.precision[:, :, :, 0, -1]
-        else:
-            values = self.ap[:, :, 0, -1]
-        values = values[~np.isnan(values)]
-        return float(np.mean(values)) if values.size else float("nan")
+            return _mean(self.tables.precision[:, :, :, 0, -1])
+        return _mean(self.ap[:, :, 0, -1])
+
+
+def headline(pool: Pool, style: Style, outcome: Outcome) -> float:
+    """Return the one number of a style: mean over thresholds and classes that have truths.
+
+    Of the first area range and the last cap. For 101 points the order of additions is
+    pycocotools', over the flattened (T, R, K) block. NaN where no class has a truth.
+    """
+    events = walk(pool, outcome, style, 0, style.max_detections[-1])
+    if style.interpolation != "101-point":
+        return _mean(average_precision(events, style, pool.index.scores))
+    recalls = np.array(style.recalls)
+    precision, _ = sampled(events, recalls, pool.index.scores, float(np.spacing(1)))
+    return _mean(np.moveaxis(precision, 2, 1))
+
+
+def _mean(values: Floats) -> float:
+    some = values[~np.isnan(values)]
+    return float(np.mean(some)) if some.size else float("nan")
 
 
 def judge(pool: Pool, style: Style, outcome: Outcome | None = None) -> Verdict:
