@@ -1,0 +1,85 @@
+"""A boosted model: trees, where their sum starts, and what it means."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.trees.forest import Forest
+from drivetrain.trees.prediction.predictor import Predictor
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Booster:
+    """Trees and the objective they were grown for.
+
+    Attributes:
+        forest: All trees, round by round.
+        base_score: Where the predictions start, in their own units, (groups,).
+        objective: Turns margins into predictions.
+        rounds: Number of trees after each round, (rounds + 1,), from 0.
+        best_round: The round early stopping chose, from 0; None where it did not stop.
+        feature_names: A name a column.
+        categorical: Whether a column is categorical, (F,).
+        categories: What the numbers of each categorical column stand for.
+        attributes: Words stored with the model.
+    """
+
+    forest: Forest
+    base_score: Floats
+    objective: Objective
+    rounds: NDArray[np.int64]
+    best_round: int | None = None
+    feature_names: tuple[str, ...] = ()
+    categorical: NDArray[np.bool_] | None = None
+    categories: tuple[tuple[object, ...], ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rounds) - 1
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return self.forest.n_features
+
+    def first(self, rounds: int) -> "Booster":
+        """Return the model of the first rounds only."""
+        kept = self.rounds[: rounds + 1]
+        return replace(self, forest=self.forest.take(slice(0, int(kept[-1]))), rounds=kept)
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self.used.forest)
+
+    @cached_property
+    def used(self) -> "Booster":
+        """The model up to the round early stopping chose."""
+        best = self.best_round
+        return self if best is None or best + 1 == len(self) else self.first(best + 1)
+
+    def margin(self, x: Floats, *, base_margin: Floats | None = None, threads: int = 1) -> Floats:
+        """Return the margins, float32, (n, groups): the base score plus the leaves, tree by tree.
+
+        Args:
+            x: Values, (n, F), C order, float32; NaN is missing.
+            base_margin: Where to start instead of the base score, (n, groups).
+            threads: Threads; the bits do not depend on them.
+        """
+        start = self.objective.to_margin(self.base_score) if base_margin is None else base_margin
+        self._predictor.threads = threads
+        return self._predictor.margin(x, start)
+
+    def predict(self, x: Floats, **given: Any) -> Floats:
+        """Return the predictions: values, probabilities, or classes, as the objective has it."""
+        return self.objective.predict(self.margin(x, **given))
+
+    def leaves(self, x: Floats, *, threads: int = 1) -> NDArray[np.int32]:
+        """Return the leaf each row reaches in each tree, (n, trees)."""
+        self._predictor.threads = threads
+        return self._predictor.leaves(x)

@@ -1,0 +1,73 @@
+"""What boosting learns from: values, labels, weights, and what the columns are called."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Rows and what is known of them.
+
+    Attributes:
+        x: Values, (n, F), C order; NaN is missing. A categorical column holds the whole numbers
+            of its categories.
+        label: Targets, (n, targets), or None where only predictions are wanted.
+        weight: Weight of each row, (n,), not negative, or None for 1 each.
+        base_margin: Margin to start from, (n, groups), or None for the model's base score.
+        group_offsets: Where each query's rows begin, (queries + 1,), or None.
+        label_bounds: Least and greatest survival time of each row, (n, 2), or None.
+        feature_names: A name a column.
+        categorical: Whether a column is categorical, (F,).
+        categories: The values that the whole numbers of each categorical column stand for, by
+            column; empty where they stand for themselves.
+    """
+
+    x: Floats
+    label: Floats | None = None
+    weight: Floats | None = None
+    base_margin: Floats | None = None
+    group_offsets: NDArray[np.int64] | None = None
+    label_bounds: Floats | None = None
+    feature_names: tuple[str, ...] = ()
+    categorical: NDArray[np.bool_] | None = None
+    categories: tuple[tuple[object, ...], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def labels(self) -> Floats:
+        """The targets, (n, targets).
+
+        Raises:
+            ValueError: There are none.
+        """
+        if self.label is None:
+            raise ValueError("label is missing: training needs the rows' targets.")
+        return self.label
+
+    @property
+    def target(self) -> Floats:
+        """The only target, (n,)."""
+        return self.labels[:, 0]
+
+    def take(self, rows: NDArray[np.int64]) -> "Dataset":
+        """Return some of the rows, without their queries."""
+
+        def some(column: Floats | None) -> Floats | None:
+            return None if column is None else np.ascontiguousarray(column[rows])
+
+        return Dataset(
+            x=np.ascontiguousarray(self.x[rows]),
+            label=some(self.label),
+            weight=some(self.weight),
+            base_margin=some(self.base_margin),
+            label_bounds=some(self.label_bounds),
+            feature_names=self.feature_names,
+            categorical=self.categorical,
+            categories=self.categories,
+        )

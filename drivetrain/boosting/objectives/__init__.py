@@ -1,0 +1,1 @@
+"""What boosting minimizes: losses with their first and second derivatives."""

@@ -1,0 +1,120 @@
+"""Logistic losses: one probability, or one a class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+
+Floats = NDArray[np.float32]
+_LEAST_H = np.float32(1e-16)
+
+
+def sigmoid(margin: Floats) -> Floats:
+    """Return 1 / (1 + exp(-f)), float32."""
+    with np.errstate(over="ignore"):
+        return np.float32(1) / (np.float32(1) + np.exp(-margin))
+
+
+def softmax(margin: Floats) -> Floats:
+    """Return exp(f_k) / Σ_j exp(f_j) of each row."""
+    shifted = np.exp(margin - margin.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """l = log(1 + exp(f)) - y f, p = sigmoid(f): g = p - y, h = p (1 - p).
+
+    Attributes:
+        scale_pos_weight: What rows of label 1 weigh more.
+        name: ``binary:logistic``; ``reg:logistic`` takes labels between 0 and 1 too, as does this.
+        metric: ``logloss``.
+    """
+
+    scale_pos_weight: float = 1.0
+    name: str = "binary:logistic"
+    metric: str = "logloss"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of targets."""
+        return data.labels.shape[1]
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not in [0, 1]."""
+        refuse_labels(data, ~((data.labels >= 0) & (data.labels <= 1)), "between 0 and 1")
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return p - y and p (1 - p), at least 1e-16."""
+        p = sigmoid(margin)
+        g, h = p - data.labels, np.maximum(p * (np.float32(1) - p), _LEAST_H)
+        if self.scale_pos_weight != 1:
+            up = np.where(data.labels == 1, np.float32(self.scale_pos_weight), np.float32(1))
+            g, h = g * up, h * up
+        return weighted(g, h, data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the weighted share of label 1, kept off 0 and 1."""
+        up = np.where(data.labels == 1, self.scale_pos_weight, 1.0)
+        w = up if data.weight is None else up * data.weight[:, None]
+        share = (w * data.labels).sum(axis=0) / w.sum(axis=0)
+        return np.clip(share, 1e-7, 1 - 1e-7).astype(np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return log(p / (1 - p))."""
+        return -np.log(np.float32(1) / score - np.float32(1))
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the probability of label 1."""
+        p = sigmoid(margin)
+        return p[:, 0] if p.shape[1] == 1 else p
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """l = -log p_y, p = softmax(f): g_k = p_k - [y = k], h_k = 2 p_k (1 - p_k).
+
+    The factor 2 in h is XGBoost's own.
+
+    Attributes:
+        n_classes: Classes; labels are 0 to n_classes - 1.
+        name: ``multi:softprob``; the class of greatest probability is ``multi:softmax``.
+        metric: ``mlogloss``.
+    """
+
+    n_classes: int
+    name: str = "multi:softprob"
+    metric: str = "mlogloss"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of classes."""
+        return self.n_classes
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not a class."""
+        y = data.labels
+        wrong = ~((y >= 0) & (y < self.n_classes) & (y == np.floor(y)))
+        refuse_labels(data, wrong, f"a whole number from 0 to {self.n_classes - 1}")
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return p_k - [y = k] and 2 p_k (1 - p_k)."""
+        p = softmax(margin)
+        h = np.maximum(np.float32(2) * p * (np.float32(1) - p), _LEAST_H)
+        p[np.arange(len(p)), data.target.astype(np.int64)] -= np.float32(1)
+        return weighted(p, h, data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return 0.5 for each class, as XGBoost starts."""
+        return np.full(self.n_classes, 0.5, np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score: margins of classes have no scale of their own."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the probability of each class; the class itself for ``multi:softmax``."""
+        if self.name == "multi:softmax":
+            return margin.argmax(axis=1).astype(np.float32)
+        return softmax(margin)

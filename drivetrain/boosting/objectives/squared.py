@@ -1,0 +1,48 @@
+"""Squared error: g = f - y, h = 1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """l = (f - y)²/2; the prediction is the margin.
+
+    Attributes:
+        name: ``reg:squarederror``.
+        metric: ``rmse``.
+    """
+
+    name: str = "reg:squarederror"
+    metric: str = "rmse"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of targets."""
+        return data.labels.shape[1]
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not finite."""
+        refuse_labels(data, ~np.isfinite(data.labels), "finite")
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return f - y and 1."""
+        return weighted(margin - data.labels, np.ones((1, 1), np.float32), data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the weighted mean of the labels."""
+        return np.average(data.labels.astype(float), axis=0, weights=data.weight).astype(np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the margin."""
+        return margin[:, 0] if margin.shape[1] == 1 else margin

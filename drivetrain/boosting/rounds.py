@@ -1,0 +1,165 @@
+"""One round of boosting after another, on data binned once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.trees.binning.cuts import find_cuts
+from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
+from drivetrain.trees.forest import Forest, join
+from drivetrain.trees.growing._numba import add_value
+from drivetrain.trees.growing.gradients import pack_gradients
+from drivetrain.trees.growing.grower import Grower, Grown
+from drivetrain.trees.growing.planting import to_forest
+from drivetrain.trees.prediction.predictor import Predictor
+
+if TYPE_CHECKING:
+    from drivetrain.boosting.training import Settings
+
+Floats = NDArray[np.float32]
+
+
+class Rounds:
+    """The state between rounds: binned data, margins, trees.
+
+    Args:
+        data: What is learned.
+        objective: What is minimized.
+        settings: How.
+        start: A model to continue.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        objective: Objective,
+        settings: "Settings",
+        *,
+        start: Booster | None = None,
+    ) -> None:
+        self.data = data
+        self.objective = objective
+        self.settings = settings
+        self.groups = objective.groups(data)
+        self.base_score = objective.start(data) if start is None else start.base_score
+        self.forests: list[Forest] = [] if start is None else [start.forest]
+        self.sizes: list[int] = [0] if start is None else list(start.rounds)
+        self.margin = self.margins_of(data)
+        self.matrix = _binned(data, settings)
+        self.grower = Grower(self.matrix, settings.growth, threads=settings.threads)
+
+    def margins_of(self, data: Dataset) -> Floats:
+        """Return the margins of any rows under the trees so far, (n, groups)."""
+        given = data.base_margin
+        start = self.objective.to_margin(self.base_score) if given is None else given
+        margin = np.empty((len(data), self.groups), np.float32)
+        margin[:] = start
+        for forest in self.forests:
+            margin = self.add(forest, data, margin)
+        return margin
+
+    def add(self, forest: Forest, data: Dataset, margin: Floats) -> Floats:
+        """Return the margins of any rows with the trees added."""
+        return Predictor(forest, threads=self.settings.threads).margin(data.x, margin)
+
+    def advance(self) -> Forest:
+        """Grow one tree a group on the gradients at the present margins; return them."""
+        number = len(self.sizes) - 1
+        g, h = self.objective.gradients(self.margin, self.data)
+        rows = self._rows(number)
+        grown = [self._tree(g, h, k, number, rows) for k in range(self.groups)]
+        forest = join(grown)
+        self.forests.append(forest)
+        self.sizes.append(self.sizes[-1] + self.groups)
+        return forest
+
+    def _tree(
+        self, g: Floats, h: Floats, group: int, number: int, rows: NDArray[np.uint32] | None
+    ) -> Forest:
+        seed = (self.settings.random_state * 1_000_003 + number) * 1009 + group
+        own = np.ascontiguousarray(h[:, min(group, h.shape[1] - 1)])
+        pairs = pack_gradients(np.ascontiguousarray(g[:, group]), own, seed=seed)
+        grown = self.grower.grow(pairs, rows)
+        rate = self.settings.learning_rate
+        forest = to_forest(
+            grown, self.matrix.cuts, shrinkage=rate, group=group, n_groups=self.groups
+        )
+        self._apply(grown, forest, group, rows)
+        return forest
+
+    def _apply(
+        self, grown: Grown, forest: Forest, group: int, rows: NDArray[np.uint32] | None
+    ) -> None:
+        """Add the tree to the margins: by leaf for the rows it was grown on, else by walking."""
+        margin = self.margin[:, group]
+        own = margin if margin.flags.c_contiguous else np.ascontiguousarray(margin)
+        values = (self.settings.learning_rate * grown.values).astype(np.float32)
+        for leaf, value in zip(grown.leaves, values):
+            begin, end = grown.span[leaf]
+            add_value(own, grown.rows[begin:end], value)
+        if rows is not None:
+            others = np.ones(len(own), np.bool_)
+            others[rows] = False
+            x = np.ascontiguousarray(self.data.x[others])
+            zero = np.zeros((len(x), self.groups), np.float32)
+            own[others] += Predictor(forest).margin(x, zero)[:, group]
+        if own is not margin:
+            self.margin[:, group] = own
+
+    def _rows(self, number: int) -> NDArray[np.uint32] | None:
+        """Draw the rows of a round; None for all of them."""
+        share = self.settings.subsample
+        if share >= 1:
+            return None
+        rng = np.random.default_rng([self.settings.random_state, number])
+        kept = np.flatnonzero(rng.random(len(self.data)) < share).astype(np.uint32)
+        return kept if len(kept) else None
+
+    def finish(self, best_round: int | None) -> Booster:
+        """Return the model; the threads end."""
+        self.grower.close()
+        rounds = np.array(self.sizes, np.int64)
+        nothing = self.grower.matrix
+        return Booster(
+            forest=join(self.forests) if self.forests else _no_trees(nothing, self.groups),
+            base_score=self.base_score,
+            objective=self.objective,
+            rounds=rounds,
+            best_round=best_round,
+            feature_names=self.data.feature_names,
+            categorical=self.data.categorical,
+            categories=self.data.categories,
+        )
+
+
+def _binned(data: Dataset, settings: "Settings") -> BinnedMatrix:
+    with ThreadPoolExecutor(settings.threads) as executor:
+        cuts = find_cuts(
+            data.x, max_bins=settings.max_bin, categorical=data.categorical, executor=executor
+        )
+        return bin_matrix(data.x, cuts, executor=executor)
+
+
+def _no_trees(matrix: BinnedMatrix, groups: int) -> Forest:
+    return Forest(
+        offsets=np.zeros(1, np.int64),
+        left=np.empty(0, np.int32),
+        right=np.empty(0, np.int32),
+        feature=np.empty(0, np.int32),
+        threshold=np.empty(0, np.float32),
+        default_left=np.empty(0, np.bool_),
+        value=np.empty((0, 1), np.float32),
+        cover=np.empty(0, np.float32),
+        gain=np.empty(0, np.float32),
+        group=np.empty(0, np.int32),
+        n_features=matrix.n_features,
+        n_groups=groups,
+        set_offsets=np.zeros(1, np.int64),
+        sets=np.empty(0, np.int32),
+        categorical=np.empty(0, np.bool_),
+    )
