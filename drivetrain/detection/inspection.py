@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth, Ids
+from drivetrain.detection.findings import Rows, tell
 from drivetrain.detection.issues import Issue, Issues
 from drivetrain.detection.selection import select
-
-Rows = NDArray[np.intp]
 
 
 def inspect(
@@ -69,7 +67,7 @@ class _Inspection:
         self._shared()
         self._flat(truth)
         kept = truth if self.bad is None else select(truth, ~self.bad)
-        return _with_areas(kept, self.issues)
+        return _Inspection(kept, kept, self.issues)._with_areas(kept)
 
     def of_found(self, found: Detections) -> Detections:
         """Return the detections that can be ranked and placed."""
@@ -93,7 +91,7 @@ class _Inspection:
 
     def _ids(self, truth: GroundTruth) -> None:
         repeats = _repeats(truth.ids)
-        self.tell(
+        self._tell(
             "duplicate-id",
             repeats,
             lambda row: f"annotation id {truth.ids[row]} is used before: ids must be unique",
@@ -103,12 +101,12 @@ class _Inspection:
         if len(truth) and not truth.ids.all():
             rows = np.flatnonzero(truth.ids == 0)
             text = "annotation id 0: pycocotools takes its match for none, here it counts"
-            self.tell("zero-id", rows, lambda row: text, done="kept", ids=truth.ids, defect=False)
+            self._tell("zero-id", rows, lambda row: text, done="kept", ids=truth.ids, defect=False)
 
     def _flat(self, truth: GroundTruth) -> None:
         if len(truth) and not truth.boxes[:, 2:].all():
             rows = np.flatnonzero((truth.boxes[:, 2:] == 0).any(axis=1))
-            self.tell(
+            self._tell(
                 "zero-size",
                 rows,
                 lambda row: f"box {truth.boxes[row].tolist()} has no area: nothing overlaps it",
@@ -120,8 +118,10 @@ class _Inspection:
         if _all_finite(found.scores):
             return
         nan = np.isnan(found.scores)
-        self.tell("nan-score", np.flatnonzero(nan), lambda row: "score is NaN: it cannot be ranked")
-        self.tell(
+        self._tell(
+            "nan-score", np.flatnonzero(nan), lambda row: "score is NaN: it cannot be ranked"
+        )
+        self._tell(
             "infinite-score",
             np.flatnonzero(np.isinf(found.scores)),
             lambda row: f"score is {found.scores[row]}: scores must be finite",
@@ -131,7 +131,7 @@ class _Inspection:
     def _known(self, what: str, values: Ids, known: Ids) -> None:
         rows = _strangers(values, known)
         many = {"image": "images", "category": "categories"}[what]
-        self.tell(
+        self._tell(
             f"unknown-{what}",
             rows,
             lambda row: f"{what} {values[row]} is not among the {len(known)} {many} of the truth",
@@ -142,7 +142,7 @@ class _Inspection:
         if _all_finite(values):
             return
         rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
-        self.tell(
+        self._tell(
             f"nan-{what}",
             rows,
             lambda row: f"{what} {values[row].tolist()} must be finite",
@@ -154,7 +154,7 @@ class _Inspection:
             if not sizes.size or sizes.min() >= 0:
                 return
             rows = np.flatnonzero((sizes < 0).any(axis=1))
-        self.tell(
+        self._tell(
             f"negative-{what}",
             rows,
             lambda row: (
@@ -162,7 +162,22 @@ class _Inspection:
             ),
         )
 
-    def tell(
+    def _with_areas(self, truth: GroundTruth) -> GroundTruth:
+        """Return truths whose areas are numbers >= 0; a box's own area stands in for the others."""
+        with np.errstate(invalid="ignore"):
+            if not len(truth) or (_all_finite(truth.areas) and truth.areas.min() >= 0):
+                return truth
+            bad = ~((truth.areas >= 0) & np.isfinite(truth.areas))
+        self._tell(
+            "bad-area",
+            np.flatnonzero(bad),
+            lambda row: f"area {truth.areas[row]} must be a number >= 0",
+            done="repaired",
+        )
+        own = truth.boxes[:, 2] * truth.boxes[:, 3]
+        return replace(truth, areas=np.where(bad, own, truth.areas))
+
+    def _tell(
         self,
         kind: str,
         rows: Rows,
@@ -177,11 +192,12 @@ class _Inspection:
         if done == "dropped":
             self.bad = np.zeros(len(self.columns), np.bool_) if self.bad is None else self.bad
             self.bad[rows] = True
-        listed = rows[: self.issues.keep] if self.issues.lenient or not defect else rows[:1]
-        for i, row in enumerate(listed.tolist()):
-            times = len(rows) - i if row == listed[-1] else 1
-            issue = self._issue(kind, row, what(row), done, ids)
-            (self.issues.refuse if defect else self.issues.note)(issue, times)
+        tell(
+            self.issues,
+            rows,
+            lambda row: self._issue(kind, row, what(row), done, ids),
+            defect=defect,
+        )
 
     def _issue(self, kind: str, row: int, what: str, done: str, ids: Ids | None) -> Issue:
         columns = self.columns
@@ -191,31 +207,21 @@ class _Inspection:
         return Issue(
             kind=kind,
             source=columns.source,
-            what=what,
+            what=what + self._where(row),
             done=done,
             entry=row,
             id=None if ids is None else int(ids[row]),
             place=None if places is None else int(places[row]),
         )
 
+    def _where(self, row: int) -> str:
+        """Return the name of a row's image: in a folder, the position alone says little."""
+        at = np.flatnonzero(self.truth.image_ids == self.columns.images[row])
+        names = self.truth.image_names
+        return f", in image {names[at[0]]!r}" if len(at) and len(names) > at[0] else ""
+
     def _note(self, kind: str, what: str) -> None:
         self.issues.note(Issue(kind=kind, source=self.columns.source, what=what, done="kept"))
-
-
-def _with_areas(truth: GroundTruth, issues: Issues) -> GroundTruth:
-    """Return truths whose areas are numbers >= 0; a box's own area stands in for the others."""
-    with np.errstate(invalid="ignore"):
-        if not len(truth) or (_all_finite(truth.areas) and truth.areas.min() >= 0):
-            return truth
-        bad = ~((truth.areas >= 0) & np.isfinite(truth.areas))
-    told = _Inspection(truth, truth, issues)
-    told.tell(
-        "bad-area",
-        np.flatnonzero(bad),
-        lambda row: f"area {truth.areas[row]} must be a number >= 0",
-        done="repaired",
-    )
-    return replace(truth, areas=np.where(bad, truth.boxes[:, 2] * truth.boxes[:, 3], truth.areas))
 
 
 def _unique_lists(truth: GroundTruth, issues: Issues) -> GroundTruth:

@@ -1,0 +1,279 @@
+"""Which reader a path is for: told, or seen from what the files hold."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from drivetrain.core.checks import check_choice
+from drivetrain.detection.annotations import Detections, GroundTruth
+from drivetrain.detection.issues import Issues
+from drivetrain.detection.readers import dota, voc, yolo
+from drivetrain.detection.readers.lines import numbers
+from drivetrain.detection.readers.text import split_line
+from drivetrain.detection.readers.told import Told, told_of
+
+_LISTS = ("names", "images")
+_TABLE = (*_LISTS, "columns", "box_format", "sizes")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: the module that reads it, its functions, and what may be told."""
+
+    module: str
+    uses: tuple[str, ...]
+    truth: str = "read_ground_truth"
+    found: str = "read_detections"
+
+    def reader(self, name: str) -> Callable[..., Any]:
+        """Return one of the functions of the module."""
+        function: Callable[..., Any] = getattr(
+            import_module(f"drivetrain.detection.readers.{self.module}"), name
+        )
+        return function
+
+
+#: The formats by the names that ``format=`` takes.
+FORMATS: dict[str, Format] = {
+    "coco": Format("coco", ("threads",)),
+    "voc": Format("voc", _LISTS),
+    "yolo": Format("yolo", (*_LISTS, "sizes", "task")),
+    "csv": Format("table", _TABLE),
+    "parquet": Format("table", _TABLE),
+    "openimages": Format("openimages", (*_LISTS, "sizes", "hierarchy", "labels")),
+    "padilla": Format(
+        "text", (*_LISTS, "box_format"), "read_padilla_truth", "read_padilla_detections"
+    ),
+    "cartucho": Format("text", _LISTS, "read_cartucho_truth", "read_cartucho_detections"),
+    "dota": Format("dota", _LISTS),
+}
+
+# Files and lines that are looked at before a folder's format is named.
+_SAMPLE_FILES, _SAMPLE_LINES, _SAMPLE_BYTES = 40, 40, 65536
+
+
+def read_ground_truth(
+    path: str | PathLike[str], *, format: str = "auto", issues: Issues, **told: Any
+) -> GroundTruth:
+    """Return the truths of a file or folder of any format.
+
+    Args:
+        path: COCO JSON, CSV, Parquet or Open Images CSV; or a folder of VOC XML, YOLO, Padilla,
+            Cartucho or DOTA text files.
+        format: One of ``FORMATS``, or ``auto``: seen from the content.
+        issues: Where findings are told.
+        told: What the files do not say; the attributes of :class:`Told`.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        ValueError: No format, or several, fit the content; a defect, unless lenient.
+        TypeError: Something was told that the format has no use for.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     csv = Path(folder, "truth.csv")
+        ...     _ = csv.write_text("image,class,x,y,w,h\\na.jpg,cat,1,2,30,40\\n")
+        ...     read_ground_truth(csv, issues=Issues()).boxes.tolist()
+        [[1.0, 2.0, 30.0, 40.0]]
+    """
+    options = told_of(told)
+    place, name = _place(path, format)
+    chosen = _checked(name, options)
+    read = chosen.reader(chosen.truth)
+    if name == "coco":
+        truth: GroundTruth = read(place, issues=issues, **_threads(options))
+        return truth
+    truth = read(place, options, issues)
+    return truth
+
+
+def read_detections(
+    path: str | PathLike[str],
+    truth: GroundTruth,
+    *,
+    format: str = "auto",
+    issues: Issues,
+    **told: Any,
+) -> Detections:
+    """Return the detections of a file or folder of any format, under the ids of the truth.
+
+    Args:
+        path: As for :func:`read_ground_truth`; a VOC folder holds ``comp4_det_test_CLASS.txt``.
+        truth: Whose images and classes are meant.
+        format: One of ``FORMATS``, or ``auto``: seen from the content.
+        issues: Where findings are told.
+        told: What the files do not say; the attributes of :class:`Told`.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        ValueError: No format, or several, fit the content; a defect, unless lenient.
+        TypeError: Something was told that the format has no use for.
+    """
+    options = told_of(told)
+    place, name = _place(path, format)
+    chosen = _checked(name, options)
+    read = chosen.reader(chosen.found)
+    if name == "coco":
+        found: Detections = read(place, truth, issues=issues, **_threads(options))
+        return found
+    found = read(place, truth, options, issues)
+    return found
+
+
+def choose_format(path: str | PathLike[str]) -> str:
+    """Return the format that a file's or a folder's content is in.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        ValueError: No format, or several, fit; what was seen is listed.
+    """
+    place = Path(fspath(path))
+    if not place.exists():
+        raise FileNotFoundError(f"There is no file or folder {place}.")
+    return _of_folder(place) if place.is_dir() else _of_file(place)
+
+
+def _place(path: str | PathLike[str], format: str) -> tuple[Path, str]:
+    check_choice("format", format, ("auto", *FORMATS))
+    place = Path(fspath(path))
+    seen = choose_format(place) if format == "auto" or not place.exists() else format
+    return place, seen
+
+
+def _checked(name: str, options: Told) -> Format:
+    chosen = FORMATS[name]
+    # How many threads to use is no statement about the data: a format may do without.
+    unused = [one for one in options.given() if one not in (*chosen.uses, "threads")]
+    if unused:
+        known = ", ".join(chosen.uses)
+        raise TypeError(f"Format {name!r} has no use for {', '.join(unused)}. It takes: {known}.")
+    return chosen
+
+
+def _threads(options: Told) -> dict[str, int]:
+    return {} if options.threads is None else {"threads": options.threads}
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE_BYTES)
+    plain = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not plain:
+        raise ValueError(f"{path} is empty: tell format=, if that is what it should be.")
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if plain[:1] in (b"{", b"["):
+        return "coco"
+    if plain[:1] == b"<" or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "voc"
+    if voc.result_class(path):
+        return "voc"
+    if dota.result_class(path):
+        return "dota"
+    return _of_table(plain) or _of_text([path], path)
+
+
+def _of_table(head: bytes) -> str | None:
+    """Return the format of a table, if the first line names columns."""
+    first = head.split(b"\n", 1)[0].decode("utf-8", "replace")
+    names = [name.strip().strip('"') for name in re.split(r"[,;\t]", first)]
+    if len(names) < 4 or numbers(names[-4:]) is not None:
+        return None
+    return "openimages" if {"ImageID", "LabelName", "XMin"} <= set(names) else "csv"
+
+
+def _of_folder(path: Path) -> str:
+    if voc_folder(path):
+        return "voc"
+    folder = yolo.labels_folder(path)
+    files = [one for one in folder.iterdir() if one.is_file()]
+    kinds = Counter(one.suffix.lower() for one in files)
+    labels = yolo.label_files(folder)
+    known = {".xml": kinds[".xml"], ".txt": len(labels)}
+    tables = [one for one in files if one.suffix.lower() in (".json", ".csv", ".parquet")]
+    if not any(known.values()):
+        raise ValueError(_nothing(path, files, tables))
+    if all(known.values()):
+        raise ValueError(
+            f"{path} holds {known['.xml']} .xml and {known['.txt']} .txt files of labels: "
+            "tell format=, 'voc' for the former."
+        )
+    if kinds[".xml"]:
+        return "voc"
+    if all(voc.result_class(one) for one in labels):
+        return "voc"
+    if all(dota.result_class(one) for one in labels):
+        return "dota"
+    return _of_text(labels, path)
+
+
+def voc_folder(path: Path) -> bool:
+    """Return whether a folder is a whole VOC one, with its ``Annotations`` inside."""
+    inner = path / "Annotations"
+    return inner.is_dir() and any(one.suffix == ".xml" for one in inner.iterdir())
+
+
+def _nothing(path: Path, files: Iterable[Path], tables: list[Path]) -> str:
+    if tables:
+        listed = ", ".join(sorted(one.name for one in tables)[:5])
+        return f"{path} is a folder: name the file that is meant: {listed}."
+    inner = sorted(one.name for one in path.iterdir() if one.is_dir())
+    names = sorted(one.name for one in files)
+    seen = ", ".join([*(f"{one}/" for one in inner), *names][:8]) or "nothing"
+    return f"{path} must hold .xml or .txt files of labels. It holds {seen}."
+
+
+def _of_text(files: list[Path], path: Path) -> str:
+    """Return the format of text files, of which each line must be of one kind."""
+    lines = [words for file in files[:_SAMPLE_FILES] for words in _sample(file)]
+    kinds = Counter(_kind(words) for words in lines)
+    kinds.pop("heading", None)
+    if not kinds:
+        raise ValueError(f"{path}: the files are empty: tell format=.")
+    if len(kinds) > 1 or None in kinds:
+        odd = next(words for words in lines if _kind(words) != kinds.most_common(1)[0][0])
+        seen = ", ".join(f"{n} lines of {kind or 'no known kind'}" for kind, n in kinds.items())
+        raise ValueError(
+            f"{path}: the lines fit no one format ({seen}; for one, "
+            f"{' '.join(odd)[:60]!r}): tell format=, one of {', '.join(map(repr, FORMATS))}."
+        )
+    (kind,) = kinds
+    return _box_order(lines, path) if kind == "text" else str(kind)
+
+
+def _sample(file: Path) -> list[list[str]]:
+    with file.open("rb") as opened:
+        text = opened.read(_SAMPLE_BYTES).decode("utf-8-sig", "replace")
+    lines = text.split("\n")
+    whole = lines[:-1] if len(text) >= _SAMPLE_BYTES // 2 and len(lines) > 1 else lines
+    return [line.split() for line in whole[:_SAMPLE_LINES] if line.strip()]
+
+
+def _kind(words: list[str]) -> str | None:
+    if dota.is_heading(words):
+        return "heading"
+    if len(words) in (9, 10) and dota.corners_of(words[:8]) and numbers(words[8:9]) is None:
+        return "dota"
+    values = numbers(words[1:])
+    if words[0].isdigit() and values and len(values) > 3 and all(abs(v) <= 1.5 for v in values):
+        return "yolo"
+    return "text" if split_line(words) is not None else None
+
+
+def _box_order(lines: list[list[str]], path: Path) -> str:
+    """Return whether boxes are corner and size (Padilla's) or two corners (Cartucho's)."""
+    parts = [part for part in map(split_line, lines) if part is not None]
+    if any(difficult for _, _, difficult in parts):
+        return "cartucho"
+    if any(box[2] < box[0] or box[3] < box[1] for _, box, _ in parts):
+        return "padilla"
+    raise ValueError(
+        f"{path}: the boxes could be x y width height (format='padilla') or left top right bottom "
+        f"(format='cartucho'), such as {parts[0][1]}: tell which."
+    )

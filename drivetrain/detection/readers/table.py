@@ -1,0 +1,376 @@
+"""Tables: a row an entry, from CSV and from Parquet."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.errors import did_you_mean, require
+from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth
+from drivetrain.detection.issues import Issues
+from drivetrain.detection.readers.lines import read_text, refuse_file, refuse_line, shown
+from drivetrain.detection.readers.rows import (
+    Listing,
+    Rows,
+    corners_to_size,
+    drop,
+    refuse_rows,
+    to_detections,
+    to_truth,
+)
+from drivetrain.detection.readers.told import BoxFormat, Told
+
+#: What a column may be called, by our name. Case, blanks and underscores do not matter.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "image": ("image", "imageid", "imagename", "img", "filename", "file", "frame", "path"),
+    "class": ("class", "classname", "label", "category", "categoryname", "name"),
+    "class id": ("categoryid", "classid"),
+    "x": ("x", "bboxx", "boxx", "left", "xmin", "x1"),
+    "y": ("y", "bboxy", "boxy", "top", "ymin", "y1"),
+    "w": ("w", "width", "bboxw", "boxw", "bboxwidth"),
+    "h": ("h", "height", "bboxh", "boxh", "bboxheight"),
+    "x1": ("x1", "xmin", "left", "bboxx1", "bboxxmin"),
+    "y1": ("y1", "ymin", "top", "bboxy1", "bboxymin"),
+    "x2": ("x2", "xmax", "right", "bboxx2", "bboxxmax"),
+    "y2": ("y2", "ymax", "bottom", "bboxy2", "bboxymax"),
+    "cx": ("cx", "xcenter", "centerx", "xcentre"),
+    "cy": ("cy", "ycenter", "centery", "ycentre"),
+    "score": ("score", "confidence", "conf", "probability", "prob"),
+    "difficult": ("difficult", "ignore"),
+    "crowd": ("crowd", "iscrowd"),
+    "area": ("area",),
+    "id": ("id", "annotationid"),
+    "image height": ("imageheight",),
+    "image width": ("imagewidth",),
+}
+
+#: Our names of the four numbers of a box; the first set whose columns are all there is meant.
+BOXES: dict[BoxFormat, tuple[str, ...]] = {
+    "xyxy": ("x1", "y1", "x2", "y2"),
+    "cxcywh": ("cx", "cy", "w", "h"),
+    "xywh": ("x", "y", "w", "h"),
+}
+_FLAGS = {"difficult": "ignore", "crowd": "crowd"}
+
+
+@dataclass(kw_only=True, eq=False)
+class Table:
+    """Columns as they were read: words, or numbers with their missing ones.
+
+    Attributes:
+        head: Names of the columns, in their order.
+        columns: Values of each, n: str, or arrays.
+        lines: Line of each row in its file, n, or none.
+        source: The file.
+    """
+
+    head: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+    lines: Sequence[int]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.columns[self.head[0]]) if self.head else 0
+
+    def words(self, name: str) -> list[str]:
+        """Return a column as words; what is missing is empty."""
+        values = self.columns[name]
+        if isinstance(values, np.ndarray):
+            whole = values.dtype.kind in "iu"
+            return [str(one) if whole else _word(one) for one in values.tolist()]
+        return [one.strip() for one in values]
+
+    def numbers(self, name: str) -> tuple[Floats, Flags]:
+        """Return a column as numbers, and which of its rows hold none."""
+        values = self.columns[name]
+        if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
+            return values.astype(np.float64), np.zeros(len(values), np.bool_)
+        words = [_word(one) for one in values]
+        try:
+            if "_" not in "".join(words):
+                return np.fromiter(map(float, words), np.float64, len(words)), np.zeros(
+                    len(words), np.bool_
+                )
+        except ValueError:
+            pass
+        parsed = [_number(word) for word in words]
+        bad = np.array([one is None for one in parsed], np.bool_)
+        return np.array([0.0 if one is None else one for one in parsed]), bad
+
+
+def read_ground_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
+    """Return the truths of a table: a row an annotation, of columns image, class and a box.
+
+    The box is ``x y w h``, ``x1 y1 x2 y2`` (or ``xmin ymin xmax ymax``) or ``cx cy w h``, in
+    pixels and continuous coordinates. Read where they are there: ``difficult``, ``crowd``,
+    ``area``, ``id``, ``image_height`` and ``image_width``. A row with an image alone says that
+    the image has no object.
+
+    Args:
+        path: A CSV (comma, semicolon or tab) with a line of names, or a Parquet file.
+        told: ``columns`` where theirs are called otherwise; ``box_format``; ``names``;
+            ``images``; ``sizes``.
+        issues: Where findings are told.
+
+    Raises:
+        ValueError: A column that is missing, a row whose numbers are none, unless lenient.
+        MissingDependency: A Parquet file, and pyarrow is not installed.
+    """
+    table = read_table(path, issues)
+    at = find_columns(table, told, scored=False)
+    every = list(dict.fromkeys(table.words(at["image"])))
+    rows = _rows(table, at, issues)
+    from drivetrain.detection.readers.sizes import told_sizes
+
+    sizes = _sizes(table, at) if told.sizes is None else told_sizes(told.sizes)
+    listing = Listing(images=[name for name in every if name], sizes=sizes)
+    return to_truth(rows, listing, told, issues, str(path))
+
+
+def read_detections(path: Path, truth: GroundTruth, told: Told, issues: Issues) -> Detections:
+    """Return the detections of a table: columns image, class, score and a box.
+
+    Args:
+        path: A CSV with a line of names, or a Parquet file.
+        truth: Whose images and classes are meant, by name or by id.
+        told: ``columns``, ``box_format``.
+        issues: Where findings are told.
+
+    Raises:
+        ValueError: A column that is missing, a row whose numbers are none, an image or class
+            that the truth lacks, unless lenient.
+        MissingDependency: A Parquet file, and pyarrow is not installed.
+    """
+    table = read_table(path, issues)
+    at = find_columns(table, told, scored=True)
+    return to_detections(_rows(table, at, issues), truth, issues, str(path))
+
+
+def read_table(path: Path, issues: Issues) -> Table:
+    """Return the columns of a CSV or Parquet file.
+
+    Raises:
+        ValueError: Not such a file, no line of names, a name twice, a row of another length.
+        MissingDependency: A Parquet file, and pyarrow is not installed.
+    """
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    return _read_parquet(path) if parquet else _read_csv(path, issues)
+
+
+def find_columns(table: Table, told: Told, *, scored: bool) -> dict[str, str]:
+    """Return what the table calls each of our columns.
+
+    Raises:
+        ValueError: One that is needed is not there; those that are there are listed.
+    """
+    named = _named(table, told)
+    formats = [told.box_format] if told.box_format else list(BOXES)
+    box = next((BOXES[one] for one in formats if all(name in named for name in BOXES[one])), None)
+    kind = "class" if "class" in named else "class id"
+    missing = [
+        *([] if "image" in named else ["image"]),
+        *([] if kind in named else ["class"]),
+        *([] if box is not None else [" ".join(BOXES[formats[-1]])]),
+        *(["score"] if scored and "score" not in named else []),
+    ]
+    if missing:
+        raise ValueError(
+            f"{table.source}: there is no column for {', '.join(missing)}: tell columns=, such "
+            f"as {{'image': ...}}. The columns are {', '.join(map(repr, table.head[:20]))}."
+        )
+    # Beside corners, width and height are those of the image.
+    if box == BOXES["xyxy"]:
+        renamed = {"image height": named.get("h"), "image width": named.get("w")}
+        named = {name: one for name, one in renamed.items() if one} | named
+    used = ["image", *(box or ()), *(["score"] if scored else [])]
+    extra = [] if scored else ["difficult", "crowd", "area", "id", "image height", "image width"]
+    chosen = {name: named[name] for name in [*used, *extra] if name in named}
+    return chosen | {"class": named[kind]}
+
+
+def _named(table: Table, told: Told) -> dict[str, str]:
+    given = dict(told.columns or {})
+    for ours, theirs in given.items():
+        if ours not in ALIASES:
+            known = ", ".join(ALIASES)
+            raise ValueError(
+                f"columns: {ours!r} is none of {known}.{did_you_mean(str(ours), ALIASES)}"
+            )
+        if theirs not in table.head:
+            raise ValueError(
+                f"{table.source}: there is no column {theirs!r}. "
+                f"The columns are {', '.join(map(repr, table.head[:20]))}."
+                f"{did_you_mean(str(theirs), table.head)}"
+            )
+    plain = {_plain(name): name for name in reversed(table.head)}
+    found = {
+        ours: next(plain[one] for one in names if one in plain)
+        for ours, names in ALIASES.items()
+        if any(one in plain for one in names)
+    }
+    return found | given
+
+
+def _plain(name: str) -> str:
+    return "".join(one for one in name.lower() if one.isalnum())
+
+
+def _rows(table: Table, at: Mapping[str, str], issues: Issues) -> Rows:
+    """Return the entries of a table, without those whose cells are none."""
+    form = next(one for one, names in BOXES.items() if all(name in at for name in names))
+    cells = {name: table.numbers(at[name]) for name in BOXES[form]}
+    corners = np.stack([values for values, _ in cells.values()], axis=1).reshape(-1, 4)
+    rows = Rows(
+        images=table.words(at["image"]),
+        classes=table.words(at["class"]),
+        boxes=_boxes(form, corners),
+        lines=table.lines,
+    )
+    wrong = {f"{at[name]!r} is no number": bad for name, (_, bad) in cells.items()}
+    _further(table, at, rows, wrong)
+    return _keep(table, at, rows, wrong, issues)
+
+
+def _further(table: Table, at: Mapping[str, str], rows: Rows, wrong: dict[str, Flags]) -> None:
+    """Add the score and the columns that a truth may have."""
+    if "score" in at:
+        rows.scores, wrong[f"score {at['score']!r} is no number"] = table.numbers(at["score"])
+    for name, ours in _FLAGS.items():
+        if name in at:
+            words = [word.lower() for word in table.words(at[name])]
+            rows.columns[ours] = np.array(
+                [word not in ("", "0", "0.0", "false", "no") for word in words], np.bool_
+            )
+    if "area" in at:
+        rows.columns["areas"], wrong[f"{at['area']!r} is no number"] = table.numbers(at["area"])
+    if "id" in at:
+        values, bad = table.numbers(at["id"])
+        if not bad.any() and (values == np.round(values)).all() and (abs(values) < 2**53).all():
+            rows.columns["ids"] = values.astype(np.int64)
+
+
+def _keep(
+    table: Table, at: Mapping[str, str], rows: Rows, wrong: dict[str, Flags], issues: Issues
+) -> Rows:
+    """Return the rows that are entries: rows of images alone go, rows with bad cells are told."""
+    bare = _bare(table, at) if any(bad.any() for bad in wrong.values()) else None
+    if bare is not None and "score" not in at:
+        rows = drop(rows, bare)
+        wrong = {what: bad[~bare] for what, bad in wrong.items()}
+    nameless = np.array([not (one and two) for one, two in zip(rows.images, rows.classes)], bool)
+    wrong = {"no image or no class": nameless} | wrong
+    for what in list(wrong):
+        bad = wrong[what]
+        if bad.any():
+            kind = "missing-score" if what.startswith("score") else "bad-cell"
+            rows = refuse_rows(rows, bad, kind, what, issues, table.source)
+            wrong = {other: flags[~bad] for other, flags in wrong.items()}
+    return rows
+
+
+def _bare(table: Table, at: Mapping[str, str]) -> Flags:
+    """Return the rows that hold an image and nothing else."""
+    names = [name for name in at if name in ("class", *sum(BOXES.values(), ()))]
+    cells = [[_word(one) for one in table.columns[at[name]]] for name in names]
+    empty = np.array([not any(row) for row in zip(*cells)], np.bool_)
+    return empty & np.array([bool(word) for word in table.words(at["image"])], np.bool_)
+
+
+def _boxes(form: BoxFormat, values: Floats) -> Floats:
+    if form == "xyxy":
+        return corners_to_size(values)
+    if form == "cxcywh":
+        return np.hstack([values[:, :2] - values[:, 2:] / 2, values[:, 2:]])
+    return values
+
+
+def _sizes(table: Table, at: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    if "image height" not in at or "image width" not in at:
+        return {}
+    (height, _), (width, _) = table.numbers(at["image height"]), table.numbers(at["image width"])
+    fine = (height >= 1) & (width >= 1) & (height < 2**31) & (width < 2**31)
+    names = table.words(at["image"])
+    rows = np.flatnonzero(fine).tolist()
+    return {names[row]: (int(height[row]), int(width[row])) for row in rows}
+
+
+def _word(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _number(word: str) -> float | None:
+    try:
+        return None if "_" in word else float(word)
+    except ValueError:
+        return None
+
+
+def _read_csv(path: Path, issues: Issues) -> Table:
+    text = read_text(path, issues) or ""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), strict=True)
+    head: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if not any(row):
+                continue
+            if not head:
+                head = [name.strip() for name in row]
+            elif len(row) == len(head):
+                rows.append(row)
+                lines.append(reader.line_num)
+            else:
+                what = f"must have {len(head)} cells, as the first line. Got {shown(row)}"
+                refuse_line(issues, path, reader.line_num, "bad-line", what)
+    except csv.Error as error:
+        what = f"is no CSV from line {reader.line_num} on: {error}"
+        refuse_file(issues, path, "bad-csv", what, place=reader.line_num)
+    _check_head(path, head)
+    cells = list(zip(*rows)) if rows else [()] * len(head)
+    return Table(head=head, columns=dict(zip(head, cells)), lines=lines, source=str(path))
+
+
+def delimiter(text: str) -> str:
+    """Return what parts the cells of the first line: a comma, a semicolon or a tab."""
+    first = text.lstrip().split("\n", 1)[0]
+    return max((",", ";", "\t"), key=first.count)
+
+
+def _check_head(path: Path, head: Sequence[str]) -> None:
+    if not head:
+        raise ValueError(f"{path} is empty: its first line must name the columns.")
+    if len(set(head)) != len(head):
+        twice = next(name for name in head if head.count(name) > 1)
+        raise ValueError(f"{path} names the column {twice[:60]!r} twice.")
+
+
+def _read_parquet(path: Path) -> Table:
+    arrow = require("pyarrow", "drivetrain[parquet]")
+    parquet = require("pyarrow.parquet", "drivetrain[parquet]")
+    try:
+        table = parquet.read_table(path, use_threads=False)
+        columns = {name: _cells(arrow, table.column(name)) for name in table.column_names}
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from None
+    head = list(table.column_names)
+    _check_head(path, head)
+    return Table(head=head, columns=columns, lines=(), source=str(path))
+
+
+def _cells(arrow: Any, column: Any) -> Any:
+    """Return a column as numbers where it holds nothing else, else as words."""
+    kind = column.type
+    number = arrow.types.is_floating(kind) or arrow.types.is_integer(kind)
+    if number and not column.null_count:
+        return column.to_numpy()
+    return ["" if one is None else _text(one) for one in column.to_pylist()]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
