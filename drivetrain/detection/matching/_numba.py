@@ -1,16 +1,17 @@
+# mypy: allow-untyped-defs
 """Kernels of the order, of the boxes' overlaps and of COCO's matching.
 
 Positions "in the index" count along the order (class, image, falling score); positions "in the
 file" count annotations or detections as they came. Groups are the pairs (class, image) that hold
-anything. All kernels release the GIL and write to arrays, or parts of arrays, of their own.
+anything. All kernels release the GIL, write to arrays, or parts of arrays, of their own, and get
+their scratch memory from outside. Arrays are flat, sums of bits plain integers and calls rare:
+what a kernel takes to compile goes by the number of calls in it, and everyone waits for it once.
 """
 
 import numpy as np
 from numba import njit
 
-U32 = np.uint32
-U64 = np.uint64
-ONE = np.uint32(1)
+LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @njit(nogil=True, cache=True)
@@ -28,66 +29,92 @@ def rank_ids(ids, low, table, out):
 
 
 @njit(nogil=True, cache=True)
-def sort_by(keys, order, n_keys, out):
-    """Stable counting sort of the positions ``order`` by ``keys``; negative keys are left out."""
-    first = np.zeros(n_keys + 1, np.int64)
+def sort_by(keys, order, first, out):
+    """Stable counting sort of the positions ``order`` by ``keys``; negative keys are left out.
+
+    ``first`` holds a zero for each key and one more.
+    """
     for i in range(len(order)):
         key = keys[order[i]]
         if key >= 0:
             first[key + 1] += 1
-    for key in range(n_keys):
+    for key in range(len(first) - 1):
         first[key + 1] += first[key]
-    n = first[n_keys]
     for i in range(len(order)):
         key = keys[order[i]]
         if key >= 0:
             out[first[key]] = order[i]
             first[key] += 1
-    return n
 
 
 @njit(nogil=True, cache=True)
 def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
     """Walk both sorted lists at once; write one group for each (class, image) of either.
 
-    ``group`` holds, by row: class, image, first detection, first truth.
+    A row of ``group`` holds: class, image, first detection, first truth.
     """
-    d = g = n = 0
-    classes, images, first_d, first_t = group[0], group[1], group[2], group[3]
-    while d < len(detections) or g < len(truths):
-        k = i = np.int32(2147483647)
-        if d < len(detections):
+    d = t = n = 0
+    n_d, n_t = len(detections), len(truths)
+    while d < n_d or t < n_t:
+        k = i = 0
+        if d < n_d:
             k, i = d_class[detections[d]], d_image[detections[d]]
-        if g < len(truths):
-            tk, ti = t_class[truths[g]], t_image[truths[g]]
-            if tk < k or (tk == k and ti < i):
-                k, i = tk, ti
-        classes[n], images[n], first_d[n], first_t[n] = k, i, d, g
+        if t < n_t:
+            t_k, t_i = t_class[truths[t]], t_image[truths[t]]
+            if d == n_d or t_k < k or (t_k == k and t_i < i):
+                k, i = t_k, t_i
+        group[n, 0], group[n, 1], group[n, 2], group[n, 3] = k, i, d, t
         n += 1
-        while d < len(detections) and d_class[detections[d]] == k and d_image[detections[d]] == i:
+        while d < n_d and d_class[detections[d]] == k and d_image[detections[d]] == i:
             d += 1
-        while g < len(truths) and t_class[truths[g]] == k and t_image[truths[g]] == i:
-            g += 1
-    first_d[n], first_t[n] = d, g
+        while t < n_t and t_class[truths[t]] == k and t_image[truths[t]] == i:
+            t += 1
+    group[n, 2], group[n, 3] = d, t
     return n
 
 
 @njit(nogil=True, cache=True)
-def sort_falling(scores, order):
+def sort_falling(scores, order, scratch):
     """Stable sort of ``order``, and of ``scores`` with it, by falling score; NaN last.
 
-    Insertion for short lists; else a radix sort, 11 bits a pass, of the scores' bits turned so
-    that they rise where scores fall. -0.0 equals 0.0.
+    Long lists are first put in order of the 22 leading bits in which their scores differ, by two
+    counting passes; insertion does the rest. Where that is much, six passes take all bits.
+    ``scratch``: as many floats and integers, floats and their bits, and 2,048 counts.
     """
     n = len(order)
-    done = True
-    for i in range(1, n):
-        if not scores[i - 1] >= scores[i] and scores[i] == scores[i]:
-            done = False
-            break
-    if done:
-        return
-    if n <= 64:
+    other_scores, other_order, turned, keys, count = scratch
+    for passes in range(2, 7, 4):
+        low, high, shift = LARGEST, -LARGEST, 0
+        for p in range(passes if n > 64 else 0):
+            for i in range(n):
+                # 0.0 - x makes -0.0 equal 0.0; the bits of negative numbers rise as they fall.
+                turned[i] = 0.0 - scores[i]
+                key = keys[i] if keys[i] >= 0 else keys[i] ^ LARGEST
+                key = key if scores[i] == scores[i] else LARGEST
+                keys[i] = key
+                low, high = key if key < low else low, key if key > high else high
+            # Differences may wrap; shifted and cut to a digit they are in order all the same.
+            while p == 0 and passes == 2 and shift < 42 and (high - low) >> (shift + 22):
+                shift += 1
+            for value in range(2048):
+                count[value] = 0
+            for i in range(n):
+                count[((keys[i] - low) >> shift) & 2047] += 1
+            begin = 0
+            for value in range(2048):
+                many = count[value]
+                count[value] = begin
+                begin += many
+            for i in range(n):
+                digit = ((keys[i] - low) >> shift) & 2047
+                to = count[digit]
+                count[digit] = to + 1
+                other_scores[to], other_order[to] = scores[i], order[i]
+            # After an even number of passes everything lies where it came from.
+            scores, other_scores = other_scores, scores
+            order, other_order = other_order, order
+            shift += 11
+        moves, most = 0, 8 * n + 4096
         for i in range(1, n):
             score, position, at = scores[i], order[i], i
             while at > 0 and (
@@ -96,100 +123,67 @@ def sort_falling(scores, order):
                 scores[at], order[at] = scores[at - 1], order[at - 1]
                 at -= 1
             scores[at], order[at] = score, position
-        return
-    keys = np.empty(n, U64)
-    raw = keys.view(np.float64)
-    for i in range(n):
-        raw[i] = 0.0 - scores[i]
-    for i in range(n):
-        key = keys[i]
-        if scores[i] != scores[i]:
-            key = U64(0xFFFFFFFFFFFFFFFF)
-        elif key >> U64(63):
-            key = ~key
-        else:
-            key = key | U64(0x8000000000000000)
-        keys[i] = key
-    counts = np.zeros((6, 2048), np.int64)
-    for i in range(n):
-        key = keys[i]
-        for p in range(6):
-            counts[p, (key >> U64(11 * p)) & U64(2047)] += 1
-    at_a = np.arange(n).astype(np.int32)
-    at_b, keys_b = np.empty(n, np.int32), np.empty(n, U64)
-    for p in range(6):
-        count, before = counts[p], 0
-        if count[(keys[0] >> U64(11 * p)) & U64(2047)] == n:
-            continue
-        for value in range(2048):
-            here = count[value]
-            count[value] = before
-            before += here
-        for i in range(n):
-            key = keys[i]
-            digit = (key >> U64(11 * p)) & U64(2047)
-            to = count[digit]
-            count[digit] = to + 1
-            keys_b[to], at_b[to] = key, at_a[i]
-        keys, keys_b = keys_b, keys
-        at_a, at_b = at_b, at_a
-    old_scores, old_order = scores.copy(), order.copy()
-    for i in range(n):
-        scores[i], order[i] = old_scores[at_a[i]], old_order[at_a[i]]
+            moves += i - at
+            if moves > most:
+                break
+        if moves <= most:
+            return
 
 
 @njit(nogil=True, cache=True)
-def gather_scores(low, high, first, found_scores, order, scores):
+def gather_scores(low, high, group, found_scores, order, scores, scratch):
     """Fetch the scores of the groups low..high-1 and put each group in order."""
-    for i in range(first[low], first[high]):
-        scores[i] = found_scores[order[i]]
     for g in range(low, high):
-        lo, hi = first[g], first[g + 1]
-        if hi - lo > 1:
-            sort_falling(scores[lo:hi], order[lo:hi])
+        begin, end = group[g, 2], group[g + 1, 2]
+        falling = True
+        for i in range(begin, end):
+            scores[i] = found_scores[order[i]]
+            if i > begin and not scores[i - 1] >= scores[i]:
+                falling = False
+        if not falling:
+            sort_falling(scores[begin:end], order[begin:end], scratch)
 
 
 @njit(nogil=True, cache=True)
-def box_candidates(low, high, groups, boxes, cap, minimum, plus, out):
+def box_candidates(low, high, groups, boxes, rule, out):
     """Find the pairs of boxes with IoU >= minimum in the groups low..high-1.
 
     Products and sums are those of COCO's C code, in its order. Candidates go to ``out``: touched
-    detections, number of candidates of each, truths, overlaps. Returns how many of both.
+    detections, candidates of each, truths, overlaps. Returns the number of both.
     """
-    first_d, first_t, order, truths = groups
+    group, order, truths = groups
     found, truth, crowd = boxes
-    touched, many, which, overlaps = out
+    cap, minimum, plus = rule
+    touched, many, which, overlaps, edges = out
     n_touched = n = 0
-    room = 64
-    edges, alone = np.empty((5, room)), np.empty(room, np.bool_)
     for g in range(low, high):
-        t0, t1, d0 = first_t[g], first_t[g + 1], first_d[g]
-        n_truths, n_found = t1 - t0, min(first_d[g + 1] - d0, cap)
-        if n_truths == 0 or n_found == 0:
+        d0, t0, t1 = group[g, 2], group[g, 3], group[g + 1, 3]
+        d1 = group[g + 1, 2]
+        if t0 == t1 or d0 == d1:
             continue
-        if n_truths > room:
-            room = 2 * n_truths
-            edges, alone = np.empty((5, room)), np.empty(room, np.bool_)
-        left, right, top, bottom, areas = edges[0], edges[1], edges[2], edges[3], edges[4]
-        for j in range(n_truths):
+        if d1 - d0 > cap:
+            d1 = d0 + cap
+        for j in range(t1 - t0):
             at = truths[t0 + j]
             x, y, w, h = truth[at, 0], truth[at, 1], truth[at, 2], truth[at, 3]
-            left[j], right[j], top[j], bottom[j] = x, w + x, y, h + y
-            areas[j], alone[j] = (w + plus) * (h + plus), crowd[at]
-        for d in range(d0, d0 + n_found):
+            edges[j, 0], edges[j, 1], edges[j, 2], edges[j, 3] = x, w + x, y, h + y
+            edges[j, 4], edges[j, 5] = (w + plus) * (h + plus), crowd[at]
+        for d in range(d0, d1):
             at = order[d]
             x, y, w, h = found[at, 0], found[at, 1], found[at, 2], found[at, 3]
             x1, y1, area = w + x, h + y, (w + plus) * (h + plus)
             begin = n
-            for j in range(n_truths):
-                across = min(x1, right[j]) - max(x, left[j]) + plus
+            for j in range(t1 - t0):
+                left, right = edges[j, 0], edges[j, 1]
+                across = (x1 if x1 < right else right) - (x if x > left else left) + plus
                 if across <= 0:
                     continue
-                down = min(y1, bottom[j]) - max(y, top[j]) + plus
+                top, bottom = edges[j, 2], edges[j, 3]
+                down = (y1 if y1 < bottom else bottom) - (y if y > top else top) + plus
                 if down <= 0:
                     continue
-                shared = across * down
-                overlap = shared / (area if alone[j] else area + areas[j] - shared)
+                overlap = across * down
+                overlap /= area if edges[j, 5] else area + edges[j, 4] - overlap
                 if overlap >= minimum:
                     # In order of preference: the greater first, of equal ones the later.
                     to = n
@@ -205,15 +199,17 @@ def box_candidates(low, high, groups, boxes, cap, minimum, plus, out):
 
 
 @njit(nogil=True, cache=True)
-def list_pairs(low, high, first_d, first_t, cap, pairs):
+def list_pairs(low, high, group, cap, pairs):
     """Write all pairs (detection, truth), positions in the index, of the groups low..high-1."""
     n = 0
     for g in range(low, high):
-        for d in range(first_d[g], min(first_d[g + 1], first_d[g] + cap)):
-            for t in range(first_t[g], first_t[g + 1]):
+        d0, d1 = group[g, 2], group[g + 1, 2]
+        if d1 - d0 > cap:
+            d1 = d0 + cap
+        for d in range(d0, d1):
+            for t in range(group[g, 3], group[g + 1, 3]):
                 pairs[0, n], pairs[1, n] = d, t
                 n += 1
-    return n
 
 
 @njit(nogil=True, cache=True)
@@ -223,7 +219,7 @@ def keep_pairs(pairs, values, minimum, out):
     n_touched = n = begin = 0
     for p in range(len(values)):
         overlap = values[p]
-        if not overlap >= minimum or overlap <= 0.0:
+        if overlap < minimum or overlap <= 0.0:
             continue
         if n_touched == 0 or touched[n_touched - 1] != pairs[0, p]:
             touched[n_touched], many[n_touched] = pairs[0, p], 0
@@ -243,11 +239,11 @@ def keep_pairs(pairs, values, minimum, out):
 def range_bits(values, ranges, out):
     """Write, one bit a range, whether low <= value <= high."""
     for i in range(len(values)):
-        value, bits = values[i], U32(0)
+        value, bits = values[i], 0
         for a in range(len(ranges)):
             # As COCO's code asks: what is neither below nor above is inside.
             if not (value < ranges[a, 0] or value > ranges[a, 1]):
-                bits |= ONE << U32(a)
+                bits |= 1 << a
         out[i] = bits
 
 
@@ -258,48 +254,44 @@ def match_detections(low, high, candidates, rule, truths, out):
     A detection's candidates come in order of preference, which is the same at every threshold;
     so each in turn gets all thresholds that it reaches, where it is still open and that no
     earlier one got. Truths that count come before ignored ones. Writes to ``out``, one bit a
-    threshold, found and ignored (A, E), and who was found where ``matched`` (A, T, E) has room.
+    threshold, found and ignored (E, A), and who was found where ``matched`` (A, T, E) has room.
     """
     first, which, overlaps = candidates
-    thresholds, strict = rule
+    thresholds, strict, n_ranges, reach = rule
     truth_ignored, crowd, credit, taken = truths
     found, ignored, matched = out
-    n_ranges, n_thresholds, tell = len(found), len(thresholds), matched.size > 0
-    reach = np.empty(64, U32)
+    n_thresholds, tell = len(thresholds), len(matched) > 0
     for e in range(low, high):
         begin, end = first[e], first[e + 1]
-        if end - begin > len(reach):
-            reach = np.empty(2 * (end - begin), U32)
         for c in range(begin, end):
-            bits, overlap = U32(0), overlaps[c]
+            bits, overlap = 0, overlaps[c]
             for t in range(n_thresholds):
+                least = thresholds[t]
                 # pycocotools lowers a threshold of 1 by 1e-10, lest nothing reach it.
-                if overlap >= min(thresholds[t], 1 - 1e-10):
-                    if not (strict and overlap <= thresholds[t]):
-                        bits |= ONE << U32(t)
+                reached = overlap >= (least if least < 1 - 1e-10 else 1 - 1e-10)
+                if reached and (overlap > least or not strict):
+                    bits |= 1 << t
             reach[c - begin] = bits
         for a in range(n_ranges):
-            unmet, true, void, later = ~U32(0), U32(0), U32(0), False
+            unmet, true, void, later = -1, 0, 0, False
             for turn in range(2):
                 for c in range(begin, end):
                     j = which[c]
-                    aside = np.int64((truth_ignored[j] >> U32(a)) & ONE)
-                    if aside != turn:
+                    if (truth_ignored[j] >> a) & 1 != turn:
                         later = True
                         continue
                     take = reach[c - begin] & unmet
                     if not crowd[j]:
-                        take &= ~taken[a, j]
-                        taken[a, j] |= take
+                        take &= ~taken[j * n_ranges + a]
+                        taken[j * n_ranges + a] |= take
                     unmet &= ~take
                     if turn:
                         void |= take
                     elif credit[j]:
                         true |= take
-                    if tell:
-                        for t in range(n_thresholds):
-                            if (take >> U32(t)) & ONE:
-                                matched[a, t, e] = j
+                    for t in range(n_thresholds if tell else 0):
+                        if (take >> t) & 1:
+                            matched[a, t, e] = j
                 if not later:
                     break
-            found[a, e], ignored[a, e] = true, void
+            found[e * n_ranges + a], ignored[e * n_ranges + a] = true, void

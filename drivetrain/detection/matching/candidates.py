@@ -20,8 +20,9 @@ TASKS = ("bbox", "segm", "keypoints", "rotated", "boundary")
 MOST_PAIRS = 1 << 20
 UNCAPPED = 2**31 - 1
 
-#: Overlaps of the pairs (positions of detections, positions of truths, whether a crowd).
-Overlaps = Callable[[Positions, Positions, Flags], Floats]
+#: Overlaps of the pairs (positions of detections, positions of truths, whether a crowd), down to
+#: a least one; what is less may come out as 0.
+Overlaps = Callable[[Positions, Positions, Flags, float], Floats]
 #: Touched detections, candidates of each, truths, overlaps.
 Part = tuple[Positions, Positions, Positions, Floats]
 
@@ -104,7 +105,7 @@ def find_candidates(
     else:
         overlaps = _overlaps(task, truth, found, sigmas)
         find = partial(_by_pairs, index, overlaps, crowd, most, least)
-    parts = run_jobs(find, zip(bounds[:-1], bounds[1:], pairs), n_threads)
+    parts = run_jobs(find, zip(bounds[:-1], bounds[1:], pairs, strict=True), n_threads)
     touched, many, which, overlap = (_joined(column) for column in zip(*parts))
     first = np.zeros(len(many) + 1, np.int32)
     np.cumsum(many, out=first[1:])
@@ -130,12 +131,8 @@ def _parts(index: Index, cap: int, threads: int) -> tuple[NDArray[np.int64], lis
 
 def _room(pairs: int) -> Part:
     # Pages that are never written cost nothing.
-    return (
-        np.empty(pairs, np.int32),
-        np.empty(pairs, np.int32),
-        np.empty(pairs, np.int32),
-        np.empty(pairs),
-    )
+    numbers = (np.empty(pairs, np.int32) for _ in range(3))
+    return (next(numbers), next(numbers), next(numbers), np.empty(pairs))
 
 
 def _cut(out: Part, sizes: tuple[int, int]) -> Part:
@@ -153,13 +150,14 @@ def _boxes(
 ) -> Part:
     low, high, pairs = part
     out = _room(pairs)
+    most = int(np.diff(index.first_truth[low : high + 1]).max(initial=0))
     sizes = kernels.box_candidates(
         low,
         high,
-        (index.first_detection, index.first_truth, index.detections, index.truths),
+        (index.groups, index.detections, index.truths),
         (found.boxes, truth.boxes, crowd),
-        *rules,
-        out,
+        rules,
+        (*out, np.empty((most, 6))),
     )
     return _cut(out, sizes)
 
@@ -169,9 +167,9 @@ def _by_pairs(
 ) -> Part:
     low, high, n = part
     pairs = np.empty((2, n), np.int32)
-    kernels.list_pairs(low, high, index.first_detection, index.first_truth, cap, pairs)
+    kernels.list_pairs(low, high, index.groups, cap, pairs)
     at = index.truths[pairs[1]]
-    values = overlaps(index.detections[pairs[0]], at, crowd[at])
+    values = overlaps(index.detections[pairs[0]], at, crowd[at], minimum)
     out = _room(n)
     return _cut(out, kernels.keep_pairs(pairs, values, minimum, out))
 

@@ -1,6 +1,8 @@
 """The order of everything: truths and detections by class, image and falling score."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,10 +29,8 @@ class Index:
         detections: Positions in the file, by class, image, falling score and place, (D,).
         truths: Positions in the file, by class, image and place, (G,).
         scores: Scores of ``detections``, (D,).
-        classes: Rank of each group's class, (N,), rising.
-        images: Rank of each group's image, (N,).
-        first_detection: Where each group begins in ``detections``, (N + 1,).
-        first_truth: Where each group begins in ``truths``, (N + 1,).
+        groups: Class, image (ranks), first detection and first truth of each group, (N + 1, 4); the
+            last row holds only the ends.
         first_group: Where each class begins among the groups, (K + 1,).
     """
 
@@ -39,10 +39,7 @@ class Index:
     detections: Positions
     truths: Positions
     scores: NDArray[np.float64]
-    classes: Positions
-    images: Positions
-    first_detection: Positions
-    first_truth: Positions
+    groups: Positions
     first_group: Ids
 
     @classmethod
@@ -89,32 +86,40 @@ class Index:
         if not per_class:
             category_ids = np.array([-1])
             d_class, t_class = np.minimum(d_class, 0), np.minimum(t_class, 0)
-        groups = np.empty((4, len(detections) + len(truths) + 1), np.int32)
+        groups = np.empty((len(detections) + len(truths) + 1, 4), np.int32)
         n = kernels.join_groups(detections, truths, d_class, d_image, t_class, t_image, groups)
-        classes, in_images = groups[0, :n].copy(), groups[1, :n].copy()
-        first_detection, first_truth = groups[2, : n + 1].copy(), groups[3, : n + 1].copy()
+        groups = groups[: n + 1].copy()
         scores = np.empty(len(detections))
-        bounds = split(np.diff(first_detection), thread_count(threads) * PARTS)
-        run_jobs(
-            kernels.gather_scores,
-            [
-                (low, high, first_detection, found.scores, detections, scores)
-                for low, high in zip(bounds[:-1], bounds[1:])
-            ],
-            thread_count(threads),
-        )
+        _sort_groups(groups, found.scores, detections, scores, thread_count(threads))
         return cls(
             image_ids=image_ids,
             category_ids=category_ids,
             detections=detections,
             truths=truths,
             scores=scores,
-            classes=classes,
-            images=in_images,
-            first_detection=first_detection,
-            first_truth=first_truth,
-            first_group=np.searchsorted(classes, np.arange(len(category_ids) + 1)),
+            groups=groups,
+            first_group=np.searchsorted(groups[:n, 0], np.arange(len(category_ids) + 1)),
         )
+
+    @property
+    def classes(self) -> Positions:
+        """Rank of each group's class, (N,), rising."""
+        return self.groups[:-1, 0]
+
+    @property
+    def images(self) -> Positions:
+        """Rank of each group's image, (N,)."""
+        return self.groups[:-1, 1]
+
+    @property
+    def first_detection(self) -> Positions:
+        """Where each group begins in ``detections``, (N + 1,)."""
+        return self.groups[:, 2]
+
+    @property
+    def first_truth(self) -> Positions:
+        """Where each group begins in ``truths``, (N + 1,)."""
+        return self.groups[:, 3]
 
 
 def _counted(name: str, chosen: ArrayLike | None, known: Ids) -> Ids:
@@ -155,6 +160,37 @@ def _order(
     for number, (key, n, sorted_already) in enumerate(keys if per_class else keys[::-1]):
         if number == 0 and sorted_already and len(key) and key[0] >= 0:
             continue
-        out = np.empty_like(order)
-        order = out[: kernels.sort_by(key, order, n, out)]
+        out, first = np.empty_like(order), np.zeros(n + 1, np.int64)
+        kernels.sort_by(key, order, first, out)
+        order = out[: first[-1]]
     return order
+
+
+def _sort_groups(
+    groups: Positions,
+    found_scores: NDArray[np.float64],
+    detections: Positions,
+    scores: NDArray[np.float64],
+    threads: int,
+) -> None:
+    """Put the detections of each group in falling order, and write their scores."""
+    sizes = np.diff(groups[:, 2])
+    bounds = split(sizes, threads * PARTS)
+    shared = (groups, found_scores, detections, scores)
+    parts = list(pairwise(bounds.tolist()))
+    jobs = [
+        (low, high, *shared, scratch(int(sizes[low:high].max(initial=0)))) for low, high in parts
+    ]
+    run_jobs(kernels.gather_scores, jobs, threads)
+
+
+def scratch(n: int) -> tuple[NDArray[Any], ...]:
+    """Return the memory that ``sort_falling`` needs for n scores."""
+    turned = np.empty(n)
+    return (
+        np.empty(n),
+        np.empty(n, np.int32),
+        turned,
+        turned.view(np.int64),
+        np.empty(2048, np.int32),
+    )

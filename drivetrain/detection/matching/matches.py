@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from drivetrain.detection.matching.threads import PARTS, run_jobs, split, thread
 from drivetrain.detection.styles import Style
 
 Bits = NDArray[np.uint32]
-#: One bit each in 32: thresholds and area ranges.
-MOST = 32
+#: One bit each: thresholds in a word, area ranges in what the tables leave of one.
+MOST = {"thresholds": 32, "areas": 24}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,7 +89,7 @@ def match(
         threads: All usable cores where None; the result does not depend on it.
 
     Raises:
-        ValueError: More than 32 thresholds or ranges, or a threshold below the candidates' least.
+        ValueError: More than 32 thresholds or 24 ranges, or one below the candidates' least.
     """
     if min(*style.thresholds, 1 - 1e-10) < candidates.minimum:
         raise ValueError(
@@ -97,34 +98,43 @@ def match(
         )
     candidates = candidates.capped(index, style.max_detections[-1])
     for name, values in (("thresholds", style.thresholds), ("areas", style.areas)):
-        if not 1 <= len(values) <= MOST:
-            raise ValueError(f"{name} must be 1 to {MOST}. Got {len(values)}.")
+        if not 1 <= len(values) <= MOST[name]:
+            raise ValueError(f"{name} must be 1 to {MOST[name]}. Got {len(values)}.")
     ranges = np.array([(low, high) for _, low, high in style.areas], np.float64)
     inside = np.empty(len(found), np.uint32)
-    kernels.range_bits(_areas(found, task), ranges, inside)
+    kernels.range_bits(_areas(found, task), ranges, inside.view(np.int32))
     ignored = _ignored(index, truth, style, ranges, task)
     n, count = len(candidates.touched), len(style.thresholds)
-    found_bits, ignored_bits = np.empty((2, len(ranges), n), np.uint32)
+    # Beside each other lie the ranges of one detection, not the detections of one range.
+    found_bits, ignored_bits = (np.empty((n, len(ranges)), np.int32) for _ in range(2))
     matched = np.full((len(ranges), count, n) if keep_truths else (0, 0, 0), -1, np.int32)
     crowd = truth.crowd[index.truths] if style.crowd else np.zeros(len(ignored), np.bool_)
     credit = np.ones(len(ignored), np.bool_)
     if style.zero_id_unmatched:
         credit = truth.ids[index.truths] != 0
-    taken = np.zeros((len(ranges), len(ignored)), np.uint32)
+    taken = np.zeros(len(ignored) * len(ranges), np.int32)
+    most = int(np.diff(candidates.first).max(initial=0))
+    thresholds = np.array(style.thresholds, np.float64)
     shared = (
-        (candidates.first, candidates.truths, candidates.overlaps),
-        (np.array(style.thresholds), style.strict),
-        (ignored, crowd, credit, taken),
-        (found_bits, ignored_bits, matched),
+        (ignored.view(np.int32), crowd, credit, taken),
+        (found_bits.reshape(-1), ignored_bits.reshape(-1), matched),
     )
     n_threads = thread_count(threads)
-    bounds = _bounds(index, candidates, n_threads)
-    jobs = [(low, high, *shared) for low, high in zip(bounds[:-1], bounds[1:])]
+    jobs = [
+        (
+            low,
+            high,
+            (candidates.first, candidates.truths, candidates.overlaps),
+            (thresholds, style.strict, len(ranges), np.empty(most, np.int64)),
+            *shared,
+        )
+        for low, high in pairwise(_bounds(index, candidates, n_threads).tolist())
+    ]
     run_jobs(kernels.match_detections, jobs, n_threads)
     return Matches(
         touched=candidates.touched,
-        found_bits=found_bits,
-        ignored_bits=ignored_bits,
+        found_bits=found_bits.view(np.uint32).T,
+        ignored_bits=ignored_bits.view(np.uint32).T,
         inside=inside,
         truth_ignored=ignored,
         detections=index.detections,
@@ -137,7 +147,7 @@ def _areas(found: Detections, task: str) -> Floats:
     if found.areas is not None:
         return found.areas
     if task in ("segm", "boundary") and found.masks is not None:
-        return np.asarray(found.masks.areas(), np.float64)
+        return found.masks.areas.astype(np.float64)
     return found.boxes[:, 2] * found.boxes[:, 3]
 
 
@@ -147,7 +157,7 @@ def _ignored(
     """Return the ranges in which each truth need not be found, one bit each, (G,)."""
     at = index.truths
     bits = np.empty(len(at), np.uint32)
-    kernels.range_bits(truth.areas[at], ranges, bits)
+    kernels.range_bits(truth.areas[at], ranges, bits.view(np.int32))
     never: Flags = np.zeros(len(at), np.bool_)
     if style.crowd:
         never |= truth.crowd[at]

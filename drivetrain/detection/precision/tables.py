@@ -1,9 +1,13 @@
 """Precision, recall and scores of every class from matches."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
+from drivetrain.detection.annotations import Ids
 from drivetrain.detection.curves import Tables
-from drivetrain.detection.matching.index import Index
+from drivetrain.detection.matching.index import Index, scratch
 from drivetrain.detection.matching.matches import Matches
 from drivetrain.detection.matching.threads import run_jobs, thread_count
 from drivetrain.detection.precision import _numba as kernels
@@ -31,32 +35,32 @@ def accumulate(
     shape = (matches.thresholds, n_classes, n_ranges, len(style.max_detections))
     sampled = (shape[0], len(style.recalls), *shape[1:])
     precision, scores, recall = np.empty(sampled), np.empty(sampled), np.empty(shape)
-    per_class = np.diff(index.first_detection[index.first_group])
-    n_threads = thread_count(threads)
+    ends = index.first_detection[index.first_group]
+    first_touched = np.searchsorted(matches.touched, ends)
+    sizes = np.diff(ends), np.diff(first_touched)
     job = (
-        (
-            index.first_group,
-            index.first_detection,
-            index.first_truth,
-            index.detections,
-            index.scores,
-        ),
+        (index.first_group, index.groups, index.detections, index.scores),
         (
             matches.touched,
-            np.searchsorted(matches.touched, index.first_detection[index.first_group]),
-            matches.found_bits,
-            matches.ignored_bits,
-            matches.inside,
-            matches.truth_ignored,
+            first_touched,
+            # As signed integers, which Numba mixes with its own.
+            matches.found_bits.ravel("F").view(np.int32),
+            matches.ignored_bits.ravel("F").view(np.int32),
+            matches.inside.view(np.int32),
+            matches.truth_ignored.view(np.int32),
         ),
         (
             np.array(style.recalls, np.float64),
-            np.minimum(style.max_detections, 2**31 - 1).astype(np.int64),
+            np.array(style.max_detections, np.int64),
             matches.thresholds,
+            n_ranges,
+            n_classes,
         ),
-        (precision, recall, scores),
+        (precision.reshape(-1), recall.reshape(-1), scores.reshape(-1)),
     )
-    jobs = [(classes, *job) for classes in _dealt(per_class, n_threads)]
+    n_threads = thread_count(threads)
+    room = partial(_room, sizes, (n_ranges, shape[3], sampled[1]))
+    jobs = [(classes, *job, room(classes)) for classes in _dealt(sizes[0], n_threads)]
     run_jobs(kernels.fill_classes, jobs, n_threads)
     return Tables(
         precision=precision,
@@ -67,7 +71,7 @@ def accumulate(
     )
 
 
-def _dealt(weights: np.ndarray, threads: int) -> list[np.ndarray]:
+def _dealt(weights: Ids, threads: int) -> list[Ids]:
     """Return all classes in hands: heavy ones alone and first, light ones dealt in turn."""
     falling = np.argsort(-weights, kind="stable")
     alone = min(4 * threads, len(falling)) if threads > 1 else 0
@@ -75,3 +79,22 @@ def _dealt(weights: np.ndarray, threads: int) -> list[np.ndarray]:
     rest = falling[alone:]
     n = min(4 * threads, len(rest))
     return hands + [rest[i::n] for i in range(n)]
+
+
+def _room(sizes: tuple[Ids, Ids], shape: tuple[int, int, int], classes: Ids) -> tuple[Any, ...]:
+    """Return the kernel's memory; pages that are never written cost nothing."""
+    n_found, n_touched = (int(size[classes].max(initial=0)) for size in sizes)
+    n_ranges, n_caps, n_recalls = shape
+    rows = n_ranges * n_caps
+    return (
+        np.empty(n_found, np.int32),
+        np.empty(n_found),
+        np.empty(n_found, np.int64),
+        scratch(n_found),
+        np.empty(4 * rows * n_touched, np.int32),
+        np.empty(n_touched + 1),
+        np.empty(n_touched + 1, np.int32),
+        np.empty(2 * n_recalls * rows),
+        np.empty(n_ranges * n_recalls, np.int32),
+        np.empty((4, rows), np.int64),
+    )
