@@ -20,9 +20,8 @@ TASKS = ("bbox", "segm", "keypoints", "rotated", "boundary")
 MOST_PAIRS = 1 << 20
 UNCAPPED = 2**31 - 1
 
-#: Overlaps of the pairs (positions of detections, positions of truths, whether a crowd), down to
-#: a least one; what is less may come out as 0.
-Overlaps = Callable[[Positions, Positions, Flags, float], Floats]
+#: Overlaps of pairs: positions of detections, positions of truths, whether these are crowds.
+Overlaps = Callable[[Positions, Positions, Flags], Floats]
 #: Touched detections, candidates of each, truths, overlaps.
 Part = tuple[Positions, Positions, Positions, Floats]
 
@@ -95,7 +94,7 @@ def find_candidates(
     """
     check_choice("task", task, TASKS)
     # pycocotools lets a threshold of 1 be reached from 1e-10 below.
-    least = min(check_real("minimum", minimum, low=0), 1 - 1e-10)
+    least = min(check_real("minimum", minimum, low=0, open_low=True), 1 - 1e-10)
     most = UNCAPPED if cap is None else min(cap, UNCAPPED)
     n_threads = thread_count(threads)
     crowd = truth.crowd if style.crowd else np.zeros(len(truth), np.bool_)
@@ -103,7 +102,7 @@ def find_candidates(
     if task == "bbox":
         find = partial(_boxes, index, truth, found, crowd, (most, least, float(style.inclusive)))
     else:
-        overlaps = _overlaps(task, truth, found, sigmas)
+        overlaps = _overlaps(task, truth, found, sigmas, least)
         find = partial(_by_pairs, index, overlaps, crowd, most, least)
     parts = run_jobs(find, zip(bounds[:-1], bounds[1:], pairs, strict=True), n_threads)
     touched, many, which, overlap = (_joined(column) for column in zip(*parts))
@@ -169,19 +168,23 @@ def _by_pairs(
     pairs = np.empty((2, n), np.int32)
     kernels.list_pairs(low, high, index.groups, cap, pairs)
     at = index.truths[pairs[1]]
-    values = overlaps(index.detections[pairs[0]], at, crowd[at], minimum)
+    values = overlaps(index.detections[pairs[0]], at, crowd[at])
     out = _room(n)
     return _cut(out, kernels.keep_pairs(pairs, values, minimum, out))
 
 
 def _overlaps(
-    task: str, truth: GroundTruth, found: Detections, sigmas: Sequence[float] | None
+    task: str,
+    truth: GroundTruth,
+    found: Detections,
+    sigmas: Sequence[float] | None,
+    minimum: float,
 ) -> Overlaps:
     """Return the function of pairs that the task means; imported here, as few need all."""
     if task == "keypoints":
         from drivetrain.detection.overlap.keypoints import pair_oks
 
-        return partial(pair_oks, truth, found, sigmas)
+        return partial(pair_oks, truth, found, sigmas, minimum=minimum)
     if task == "rotated":
         from drivetrain.detection.overlap.rotated import pair_iou
 
@@ -189,4 +192,4 @@ def _overlaps(
     from drivetrain.detection.masks import overlap
 
     measure = overlap.pair_iou if task == "segm" else overlap.pair_boundary_iou
-    return partial(measure, truth, found)
+    return partial(measure, truth, found, minimum=minimum)

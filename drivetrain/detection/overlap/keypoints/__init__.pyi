@@ -1,0 +1,1 @@
+from .oks import pair_oks as pair_oks
