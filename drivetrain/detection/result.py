@@ -9,6 +9,7 @@ import numpy as np
 
 from drivetrain.core.checks import check_choice, check_integer, check_real
 from drivetrain.core.errors import did_you_mean, require
+from drivetrain.core.seeds import RandomState
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth, Ids
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.events import Events
@@ -28,6 +29,7 @@ from drivetrain.detection.summaries import (
 from drivetrain.detection.tables import class_table, result_dict, summary_table
 
 if TYPE_CHECKING:
+    from drivetrain.detection.bootstrap import Interval
     from drivetrain.detection.protocols import Verdict
 
 
@@ -255,6 +257,53 @@ class Result:
             raise ValueError(f"No class of id {category} was counted: {len(ids)} classes were.")
         return int(ids.index(category))
 
+    def bootstrap(
+        self,
+        n: int = 1000,
+        other: "Result | None" = None,
+        *,
+        level: float = 0.95,
+        method: str = "centred",
+        per_class: bool = False,
+        random_state: RandomState = None,
+        backend: str | None = None,
+    ) -> "Interval":
+        """Return an interval of the headline, or of its difference to another result's.
+
+        Args:
+            n: Number of replicates: resamples of the images.
+            other: A result on the same images; both see the same draws, so the difference is
+                surer than either.
+            level: Share of data sets of this size whose number it is meant to hold, in (0, 1).
+            method: ``centred``, or ``percentile``, which lies too high on small data sets.
+            per_class: Intervals of every class too.
+            random_state: Seed; the same one gives the same bits, whatever the number of threads.
+            backend: ``numba``, or ``reference``: rows repeated one by one, slow.
+
+        Raises:
+            ValueError: ``other`` is on other images, or on other classes if classes are asked for.
+
+        Example:
+            >>> from drivetrain.detection import evaluate
+            >>> from drivetrain.detection.examples import survey_data, survey_style
+            >>> result = evaluate(*survey_data(), style=survey_style("voc2007"))
+            >>> interval = result.bootstrap(200, random_state=0)
+            >>> interval.low < result.ap < interval.high
+            True
+        """
+        from drivetrain.detection.bootstrap import bootstrap
+
+        return bootstrap(
+            self,
+            n,
+            None if other is None else _result("other", other),
+            level=level,
+            method=method,
+            per_class=per_class,
+            random_state=random_state,
+            backend=backend,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold: numbers, classes, issues; None where undefined.
 
@@ -291,3 +340,9 @@ class Result:
         """
         pandas = require("pandas", "pandas")
         return pandas.DataFrame([asdict(one) for one in self.per_class()]).set_index("id")
+
+
+def _result(name: str, value: Any) -> Result:
+    if not isinstance(value, Result):
+        raise TypeError(f"{name} must be a Result. Got {type(value).__name__}.")
+    return value

@@ -1,0 +1,2 @@
+from .interval import Interval as Interval
+from .interval import bootstrap as bootstrap
