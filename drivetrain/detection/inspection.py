@@ -43,9 +43,18 @@ def inspect(
         >>> len(kept), str(issues.found[0])
         (1, 'detections entry 1 (id 7): image 7 is not among the 1 images of the truth')
     """
-    truth = _unique_lists(truth, issues)
-    truth = _Inspection(truth, truth, issues).of_truth(truth)
+    truth = inspect_truth(truth, issues)
     return truth, _Inspection(found, truth, issues).of_found(found)
+
+
+def inspect_truth(truth: GroundTruth, issues: Issues) -> GroundTruth:
+    """Return the truths that can be found; the half of :func:`inspect` that needs no detections.
+
+    Raises:
+        ValueError: A defect, unless lenient.
+    """
+    truth = _unique_lists(truth, issues)
+    return _Inspection(truth, truth, issues).of_truth(truth)
 
 
 class _Inspection:

@@ -17,16 +17,12 @@ from drivetrain.detection.readers.lines import numbers
 from drivetrain.detection.readers.text import split_line
 from drivetrain.detection.readers.told import Told, told_of
 
-_LISTS = ("names", "images")
-_TABLE = (*_LISTS, "columns", "box_format", "sizes")
-
 
 @dataclass(frozen=True)
 class Format:
-    """A format: the module that reads it, its functions, and what may be told."""
+    """A format: the module that reads it, and its functions."""
 
     module: str
-    uses: tuple[str, ...]
     truth: str = "read_ground_truth"
     found: str = "read_detections"
 
@@ -40,17 +36,15 @@ class Format:
 
 #: The formats by the names that ``format=`` takes.
 FORMATS: dict[str, Format] = {
-    "coco": Format("coco", ("threads",)),
-    "voc": Format("voc", _LISTS),
-    "yolo": Format("yolo", (*_LISTS, "sizes", "task")),
-    "csv": Format("table", _TABLE),
-    "parquet": Format("table", _TABLE),
-    "openimages": Format("openimages", (*_LISTS, "sizes", "hierarchy", "labels")),
-    "padilla": Format(
-        "text", (*_LISTS, "box_format"), "read_padilla_truth", "read_padilla_detections"
-    ),
-    "cartucho": Format("text", _LISTS, "read_cartucho_truth", "read_cartucho_detections"),
-    "dota": Format("dota", _LISTS),
+    "coco": Format("coco"),
+    "voc": Format("voc"),
+    "yolo": Format("yolo"),
+    "csv": Format("table"),
+    "parquet": Format("table"),
+    "openimages": Format("openimages"),
+    "padilla": Format("text", "read_padilla_truth", "read_padilla_detections"),
+    "cartucho": Format("text", "read_cartucho_truth", "read_cartucho_detections"),
+    "dota": Format("dota"),
 }
 
 # Files and lines that are looked at before a folder's format is named.
@@ -72,7 +66,7 @@ def read_ground_truth(
     Raises:
         FileNotFoundError: There is nothing at the path.
         ValueError: No format, or several, fit the content; a defect, unless lenient.
-        TypeError: Something was told that the format has no use for.
+        TypeError: An option that no format knows.
 
     Example:
         >>> import tempfile
@@ -84,7 +78,7 @@ def read_ground_truth(
     """
     options = told_of(told)
     place, name = _place(path, format)
-    chosen = _checked(name, options)
+    chosen = FORMATS[name]
     read = chosen.reader(chosen.truth)
     if name == "coco":
         truth: GroundTruth = read(place, issues=issues, **_threads(options))
@@ -113,11 +107,11 @@ def read_detections(
     Raises:
         FileNotFoundError: There is nothing at the path.
         ValueError: No format, or several, fit the content; a defect, unless lenient.
-        TypeError: Something was told that the format has no use for.
+        TypeError: An option that no format knows.
     """
     options = told_of(told)
     place, name = _place(path, format)
-    chosen = _checked(name, options)
+    chosen = FORMATS[name]
     read = chosen.reader(chosen.found)
     if name == "coco":
         found: Detections = read(place, truth, issues=issues, **_threads(options))
@@ -144,16 +138,6 @@ def _place(path: str | PathLike[str], format: str) -> tuple[Path, str]:
     place = Path(fspath(path))
     seen = choose_format(place) if format == "auto" or not place.exists() else format
     return place, seen
-
-
-def _checked(name: str, options: Told) -> Format:
-    chosen = FORMATS[name]
-    # How many threads to use is no statement about the data: a format may do without.
-    unused = [one for one in options.given() if one not in (*chosen.uses, "threads")]
-    if unused:
-        known = ", ".join(chosen.uses)
-        raise TypeError(f"Format {name!r} has no use for {', '.join(unused)}. It takes: {known}.")
-    return chosen
 
 
 def _threads(options: Told) -> dict[str, int]:

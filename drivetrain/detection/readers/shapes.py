@@ -3,21 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain.detection.annotations import Floats
 from drivetrain.detection.readers.told import Task
 
+if TYPE_CHECKING:
+    from drivetrain.detection.masks import Masks
+
 Values = Sequence[Sequence[float]]
 
+_EITHER = "cx cy w h, or the x y of three corners or more"
 _WANTED = {
-    "bbox": "cx cy w h",
-    "segm": "x1 y1 x2 y2 x3 y3 ...",
     "keypoints": "cx cy w h x1 y1 v1 ...",
     "rotated": "x1 y1 x2 y2 x3 y3 x4 y4",
-    None: "cx cy w h, or the x y of three corners or more",
 }
 
 
@@ -40,16 +41,13 @@ def fault(values: Sequence[float], *, scored: bool, task: Task | None) -> str | 
     n = len(values) - scored
     polygon = n >= 6 and n % 2 == 0
     fits = {
-        "bbox": n == 4,
-        "segm": polygon,
         "keypoints": n > 4 and (n - 4) % 3 == 0,
         "rotated": n == 8,
-        None: n == 4 or polygon,
-    }[task]
+    }.get(task or "", n == 4 or polygon)
     # Boxes that are no numbers are told later, with those of every other format.
     if fits and (n == 4 or all(math.isfinite(one) and abs(one) < 1e4 for one in values[:n])):
         return None
-    return f"class {_WANTED[task]}{' confidence' * scored}"
+    return f"class {_WANTED.get(task or '', _EITHER)}{' confidence' * scored}"
 
 
 def of_lines(values: Values, sizes: Floats, *, scored: bool, task: Task | None) -> Shapes:
@@ -59,7 +57,8 @@ def of_lines(values: Values, sizes: Floats, *, scored: bool, task: Task | None) 
         values: The numbers of each line after the class; the confidence last, where scored.
         sizes: Height and width of each line's image in pixels, (n, 2).
         scored: Whether each line ends in a confidence.
-        task: What was told; None: four numbers are a box, more are a polygon.
+        task: What was told. Unless that is keypoints or rotated boxes, four numbers are a box and
+            more are a polygon, of which ``bbox`` takes the bounds and draws no mask.
 
     Raises:
         ValueError: Poses of different numbers of keypoints.
@@ -72,7 +71,7 @@ def of_lines(values: Values, sizes: Floats, *, scored: bool, task: Task | None) 
     if task == "rotated":
         return _rotated(lines, scale, scores)
     if any(len(line) != 4 for line in lines):
-        return _polygons(lines, sizes, scores)
+        return _polygons(lines, sizes, scores, drawn=task != "bbox")
     return Shapes(boxes=_boxes(np.array(lines).reshape(-1, 4), scale), scores=scores)
 
 
@@ -117,11 +116,9 @@ def bounds(corners: Floats) -> Floats:
     return np.hstack([low, corners.max(axis=1) - low])
 
 
-def _polygons(lines: Values, sizes: Floats, scores: Floats | None) -> Shapes:
-    """Return masks of polygons; a box among them is the polygon of its corners."""
-    from drivetrain.detection.masks import Masks, from_polygons
-
-    outlines, boxes = [], np.empty((len(lines), 4))
+def _polygons(lines: Values, sizes: Floats, scores: Floats | None, *, drawn: bool) -> Shapes:
+    """Return boxes around polygons, and their masks; a box is the polygon of its corners."""
+    boxes, outlines = np.empty((len(lines), 4)), []
     for row, line in enumerate(lines):
         scale = sizes[row, ::-1]
         if len(line) == 4:
@@ -133,8 +130,15 @@ def _polygons(lines: Values, sizes: Floats, scores: Floats | None) -> Shapes:
             low = points.min(axis=0)
             boxes[row] = np.hstack([low, points.max(axis=0) - low])
         outlines.append(points.reshape(-1))
-    parts = [
-        from_polygons([outline], size.astype(np.int64)) for outline, size in zip(outlines, sizes)
-    ]
-    masks = Masks.concatenate(parts)
-    return Shapes(boxes=boxes, scores=scores, columns={"masks": masks, "areas": masks.areas})
+    shape = Shapes(boxes=boxes, scores=scores)
+    if drawn:
+        masks = _draw(outlines, sizes)
+        shape.columns = {"masks": masks, "areas": masks.areas}
+    return shape
+
+
+def _draw(outlines: Sequence[Floats], sizes: Floats) -> "Masks":
+    from drivetrain.detection.masks import Masks, from_polygons
+
+    pairs = zip(outlines, sizes.astype(np.int64))
+    return Masks.concatenate([from_polygons([outline], size) for outline, size in pairs])

@@ -54,6 +54,7 @@ BOXES: dict[BoxFormat, tuple[str, ...]] = {
     "cxcywh": ("cx", "cy", "w", "h"),
     "xywh": ("x", "y", "w", "h"),
 }
+_OF_TRUTHS = ("difficult", "crowd", "area", "id", "image height", "image width")
 _FLAGS = {"difficult": "ignore", "crowd": "crowd"}
 
 
@@ -168,7 +169,7 @@ def find_columns(table: Table, told: Told, *, scored: bool) -> dict[str, str]:
     Raises:
         ValueError: One that is needed is not there; those that are there are listed.
     """
-    named = _named(table, told)
+    named = _named(table, told, scored=scored)
     formats = [told.box_format] if told.box_format else list(BOXES)
     box = next((BOXES[one] for one in formats if all(name in named for name in BOXES[one])), None)
     kind = "class" if "class" in named else "class id"
@@ -188,20 +189,22 @@ def find_columns(table: Table, told: Told, *, scored: bool) -> dict[str, str]:
         renamed = {"image height": named.get("h"), "image width": named.get("w")}
         named = {name: one for name, one in renamed.items() if one} | named
     used = ["image", *(box or ()), *(["score"] if scored else [])]
-    extra = [] if scored else ["difficult", "crowd", "area", "id", "image height", "image width"]
+    extra = () if scored else _OF_TRUTHS
     chosen = {name: named[name] for name in [*used, *extra] if name in named}
     return chosen | {"class": named[kind]}
 
 
-def _named(table: Table, told: Told) -> dict[str, str]:
+def _named(table: Table, told: Told, *, scored: bool) -> dict[str, str]:
     given = dict(told.columns or {})
+    # What is told holds for truths and detections, each of which lacks some columns.
+    apart = _OF_TRUTHS if scored else ("score",)
     for ours, theirs in given.items():
         if ours not in ALIASES:
             known = ", ".join(ALIASES)
             raise ValueError(
                 f"columns: {ours!r} is none of {known}.{did_you_mean(str(ours), ALIASES)}"
             )
-        if theirs not in table.head:
+        if theirs not in table.head and ours not in apart:
             raise ValueError(
                 f"{table.source}: there is no column {theirs!r}. "
                 f"The columns are {', '.join(map(repr, table.head[:20]))}."
@@ -213,7 +216,7 @@ def _named(table: Table, told: Told) -> dict[str, str]:
         for ours, names in ALIASES.items()
         if any(one in plain for one in names)
     }
-    return found | given
+    return found | {ours: theirs for ours, theirs in given.items() if theirs in table.head}
 
 
 def _plain(name: str) -> str:

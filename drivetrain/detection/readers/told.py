@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from drivetrain.core.checks import check_choice
 from drivetrain.core.errors import did_you_mean
 
 Path = str | PathLike[str]
 BoxFormat = Literal["xywh", "xyxy", "cxcywh"]
-Task = Literal["bbox", "segm", "keypoints", "rotated"]
+Task = Literal["bbox", "segm", "keypoints", "rotated", "boundary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class Told:
             and size.
         hierarchy: Open Images' JSON of classes.
         labels: Open Images' CSV of verified image-level labels.
-        task: What a YOLO line beyond five numbers is: a polygon (``segm``), keypoints, or the
-            four corners of a rotated box.
+        task: What will be compared, which says what the numbers of a YOLO line are where that is
+            keypoints or the four corners of rotated boxes.
         threads: Threads of the JSON reader.
     """
 
@@ -44,13 +44,9 @@ class Told:
 
     def __post_init__(self) -> None:
         if self.box_format is not None:
-            check_choice("box_format", self.box_format, ("xywh", "xyxy", "cxcywh"))
+            check_choice("box_format", self.box_format, get_args(BoxFormat))
         if self.task is not None:
-            check_choice("task", self.task, ("bbox", "segm", "keypoints", "rotated"))
-
-    def given(self) -> list[str]:
-        """Return the names of what was told."""
-        return [one.name for one in fields(self) if getattr(self, one.name) is not None]
+            check_choice("task", self.task, get_args(Task))
 
 
 def told_of(told: Mapping[str, Any]) -> Told:
