@@ -59,6 +59,9 @@ class GroundTruth:
         image_sizes: Height and width in pixels, (I, 2), 0 where unknown.
         image_names: File names, in the order of ``image_ids``; empty where unknown.
         category_names: Names, in the order of ``category_ids``; empty where unknown.
+        image_words: Where the files' image ids are text, that text in the order of
+            ``image_ids``, which are then ranks in its order; else empty.
+        category_words: The same of the category ids.
         federation: Which labels were verified where, or None where every image is exhaustive.
         source: The path, or ``ground_truth``.
         places: Byte offset or line of each annotation in its file, (n,), or None.
@@ -81,6 +84,8 @@ class GroundTruth:
     image_sizes: Ids | None = None
     image_names: Sequence[str] = ()
     category_names: Sequence[str] = ()
+    image_words: Sequence[str] = ()
+    category_words: Sequence[str] = ()
     federation: Federation | None = None
     source: str = "ground_truth"
     places: Ids | None = None
