@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -16,7 +15,7 @@ from drivetrain.detection.inspection import inspect
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.judgement import BACKENDS, Limits, judge
 from drivetrain.detection.result import Result
-from drivetrain.detection.styles import COCO_AREAS, Style, style_named
+from drivetrain.detection.styles import Style, for_task, style_named
 
 Truths = str | os.PathLike[str] | GroundTruth | Mapping[str, Any]
 Found = str | os.PathLike[str] | Detections | Sequence[Mapping[str, Any]]
@@ -133,6 +132,7 @@ def evaluate(
         T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014;
         M. Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", IJCV 2010.
     """
+    check_choice("task", task, TASKS)
     chosen = [for_task(one, task) for one in _styles(style)]
     which = backends.choose(backend, BACKENDS)
     if threads is not None:
@@ -161,27 +161,6 @@ def evaluate(
         for one in chosen
     }
     return next(iter(results.values())) if isinstance(style, (str, Style)) else results
-
-
-def for_task(style: str | Style, task: str) -> Style:
-    """Return a style as it is meant for a task.
-
-    A style that is named ``coco`` has for keypoints no small areas and keeps 20 detections, as
-    COCO does; a ``Style`` is taken as it is.
-
-    Raises:
-        ValueError: An unknown style or task.
-
-    Example:
-        >>> for_task("coco", "keypoints").max_detections
-        (20,)
-    """
-    check_choice("task", task, TASKS)
-    rule = style_named(style)
-    if style != "coco" or task != "keypoints":
-        return rule
-    areas = tuple(area for area in COCO_AREAS if area[0] != "small")
-    return replace(rule, areas=areas, max_detections=(20,))
 
 
 def _styles(style: Any) -> list[str | Style]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from drivetrain.core.checks import check_integer
+from drivetrain.core.errors import did_you_mean
 from drivetrain.detection.annotations import Floats
 from drivetrain.detection.events import Events
 from drivetrain.detection.reference import ap_11_point, ap_101_point, ap_all_point, curve, sample
@@ -93,3 +95,21 @@ def _stairs(R: Floats, P: Floats) -> tuple[Floats, Floats]:
     edges = np.concatenate(([0.0], np.unique(R[R > 0]), [1.0]))
     height = sample(R, P, edges[1:].tolist())[0]
     return np.repeat(edges, 2)[1:-1], np.repeat(height, 2)
+
+
+def rank_of(category: int | str, ids: list[int], names: dict[int, str]) -> int:
+    """Return which of the classes is meant, by its id or by its name.
+
+    Raises:
+        TypeError: Neither a whole number nor a text.
+        ValueError: None of the classes; the nearest name is told.
+    """
+    if not isinstance(category, str):
+        if check_integer("category", category) not in ids:
+            raise ValueError(f"No class of id {category} was counted. {len(ids)} classes were.")
+        return ids.index(int(category))
+    named = [k for k, one in enumerate(ids) if names.get(one, "") == category]
+    if not named or not category:
+        hint = did_you_mean(category, [name for name in names.values() if name])
+        raise ValueError(f"No class of name {category!r} was counted.{hint}")
+    return named[0]

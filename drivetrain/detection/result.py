@@ -1,22 +1,22 @@
 """What an evaluation says: the numbers, the classes, the curves, and why they are what they are."""
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.core.checks import check_choice, check_integer, check_real
-from drivetrain.core.errors import did_you_mean, require
+from drivetrain.core.checks import check_choice, check_real
+from drivetrain.core.errors import require
 from drivetrain.core.seeds import RandomState
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth, Ids
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.events import Events
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.judgement import Judgement, Limits
-from drivetrain.detection.pr_curve import Curve, draw
-from drivetrain.detection.styles import Style
+from drivetrain.detection.pr_curve import Curve, draw, rank_of
+from drivetrain.detection.styles import Style, for_task
 from drivetrain.detection.summaries import (
     ClassScore,
     Number,
@@ -30,7 +30,7 @@ from drivetrain.detection.tables import class_table, result_dict, summary_table
 
 if TYPE_CHECKING:
     from drivetrain.detection.bootstrap import Interval
-    from drivetrain.detection.protocols import Verdict
+    from drivetrain.detection.protocols import Confusion, ErrorKinds, Gap, ImageErrors, Verdict
 
 
 class UndefinedScoreWarning(UserWarning):
@@ -179,14 +179,9 @@ class Result:
 
     def _said(self, name: str, value: float) -> float:
         if np.isnan(value):
-            words = f"{name} is undefined: {self._why_undefined()}. It is NaN."
+            words = f"{name} is NaN: no class of {self.truth.source} has truths to be found."
             warnings.warn(words, UndefinedScoreWarning, stacklevel=3)
         return float(value)
-
-    def _why_undefined(self) -> str:
-        if len(self.truth) == 0:
-            return f"{self.truth.source} holds no truths"
-        return "no class has truths to be found"
 
     def _area(self, area: str) -> int:
         names = [name for name, _, _ in self.style.areas]
@@ -239,23 +234,72 @@ class Result:
         """
         return draw(
             self.events,
-            self._class(category),
+            rank_of(category, self.category_ids.tolist(), self._names),
             t=0 if threshold is None else self._threshold(threshold),
             a=self._area(area),
             cap=self.style.max_detections[-1],
         )
 
-    def _class(self, category: int | str) -> int:
-        ids = self.category_ids.tolist()
-        if isinstance(category, str):
-            named = [k for k, one in enumerate(ids) if self.name_of(one) == category]
-            if named:
-                return named[0]
-            hint = did_you_mean(category, [name for name in self._names.values() if name])
-            raise ValueError(f"No class is named {category!r}.{hint}")
-        if check_integer("category", category) not in ids:
-            raise ValueError(f"No class of id {category} was counted: {len(ids)} classes were.")
-        return int(ids.index(category))
+    def compare(self, other: "Result | Style | str") -> "Gap":
+        """Return why two protocols, or two tools, disagree on the same detections.
+
+        One rule at a time is switched from this result's to the other's, in a fixed order; the
+        steps sum exactly to the difference.
+
+        Args:
+            other: A style or its name, or a result on the same images and detections, whose
+                scores and boxes may have been rounded.
+
+        Raises:
+            ValueError: An unknown style, or a result on other detections.
+
+        Example:
+            >>> from drivetrain.detection import evaluate
+            >>> from drivetrain.detection.examples import survey_data, survey_style
+            >>> result = evaluate(*survey_data(), style=survey_style("voc2007"))
+            >>> gap = result.compare(survey_style("voc2010"))
+            >>> [(term.rule, f"{term.before:.4f} -> {term.after:.4f}") for term in gap.terms]
+            [('interpolation', '0.2684 -> 0.2457')]
+        """
+        from drivetrain.detection.protocols import decompose
+
+        if isinstance(other, (str, Style)):
+            # Of a result only the data and the rules are asked for.
+            return decompose(self, replace(self, style=for_task(other, self.task)))
+        return decompose(self, _result("other", other))
+
+    def errors(self, *, foreground: float = 0.5, background: float = 0.1) -> "ErrorKinds":
+        """Return what kind of error each false or missing detection is, and what each kind costs.
+
+        Args:
+            foreground: Overlap at which a truth is found.
+            background: Overlap below which a detection shows background.
+        """
+        from drivetrain.detection.protocols import error_kinds
+
+        return error_kinds(self, foreground=foreground, background=background)
+
+    def confusion(self, *, score: float = 0.25, iou: float = 0.5) -> "Confusion":
+        """Return which class was taken for which.
+
+        Args:
+            score: Least score of a detection that is looked at.
+            iou: Least overlap of a detection with the truth it is said to mean.
+        """
+        from drivetrain.detection.protocols import confusion
+
+        return confusion(self, score=score, iou=iou)
+
+    def worst_images(self, n: int = 10, *, score: float = 0.25) -> "list[ImageErrors]":
+        """Return the images with the most errors, the worst first.
+
+        Args:
+            n: How many, >= 1.
+            score: Least score of a detection that is looked at.
+        """
+        from drivetrain.detection.protocols import worst_images
+
+        return worst_images(self, n, score=score)
 
     def bootstrap(
         self,

@@ -1,6 +1,6 @@
 """The rules in which the protocols differ, one field a rule: switch them one by one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -154,3 +154,23 @@ def style_named(style: "str | Style") -> Style:
     if style not in STYLES:
         raise unknown("style", style, STYLES)
     return STYLES[style]
+
+
+def for_task(style: "str | Style", task: str) -> Style:
+    """Return a style as it is meant for a task.
+
+    The style named ``coco`` has no small areas for keypoints and keeps 20 detections, as COCO
+    does; a ``Style`` is taken as it is.
+
+    Raises:
+        ValueError: No style has the name.
+
+    Example:
+        >>> for_task("coco", "keypoints").max_detections
+        (20,)
+    """
+    rules = style_named(style)
+    if style != "coco" or task != "keypoints":
+        return rules
+    areas = tuple(area for area in COCO_AREAS if area[0] != "small")
+    return replace(rules, areas=areas, max_detections=(20,))
