@@ -64,7 +64,10 @@ class Logistic:
 
     def to_margin(self, score: Floats) -> Floats:
         """Return log(p / (1 - p))."""
-        return -np.log(np.float32(1) / score - np.float32(1))
+        odds = np.float32(1) / score - np.float32(1)
+        # The logarithm rounded once, as the C library's, whose bits XGBoost has; numpy's own
+        # float32 logarithm is an ulp off now and then.
+        return -np.log(odds.astype(np.float64)).astype(np.float32)
 
     def predict(self, margin: Floats) -> Floats:
         """Return the probability of label 1."""

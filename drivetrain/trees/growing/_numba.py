@@ -452,7 +452,9 @@ def expand(
         n_left = partition(
             columns[np.int64(records[x, FEATURE])], table, rows[begin:end], spare[begin:end]
         )
-        rows[begin + n_left : end] = spare[begin : end - n_left]
+        # A loop: an assignment of slices would compile two seconds of error formatting.
+        for i in range(begin + n_left, end):
+            rows[i] = spare[i - n_left]
         span[a, 0] = begin
         span[a, 1] = begin + n_left
         span[a + 1, 0] = begin + n_left
