@@ -34,12 +34,12 @@ FARTHEST = 2.0**27
 
 @njit(nogil=True, cache=True)
 def measure(
-    runs: Array, offsets: Array, sizes: Array, areas: Array, boxes: Array, totals: Array
+    store: Array, places: Array, sizes: Array, areas: Array, boxes: Array, totals: Array
 ) -> None:
     """Write the area, the tight box and the sum of runs of every mask."""
     for i in range(len(sizes)):
         totals[i] = measure_one(
-            runs, offsets[i], offsets[i + 1], np.int64(sizes[i, 0]), areas, boxes, i
+            store, places[i, 0], places[i, 1], np.int64(sizes[i, 0]), areas, boxes, i
         )
 
 
@@ -247,71 +247,72 @@ def count_numbers(text: Array) -> Int:
 
 
 @njit(nogil=True, cache=True)
-def survey(
+def read_entries(
     text: Array,
     spans: Array,
     sizes: Array,
     first: Int,
     last: Int,
     kinds: Array,
-    where: Array,
-    lengths: Array,
-) -> None:
-    """Tell of the segmentations first..last what they are, where, of which size, how many runs.
+    places: Array,
+    areas: Array,
+    boxes: Array,
+) -> bool:
+    """Tell of the segmentations first..last what they are, where, of which size; measure strings.
 
-    ``sizes`` comes with those of the images and leaves with those the masks state.
+    ``sizes`` comes with those of the images and leaves with those the masks state. Returns
+    whether any is neither a compressed string nor ODD.
     """
-    limit = len(text)
+    limit, others = len(text), False
     for i in range(first, last):
-        kinds[i], lengths[i] = ODD, 0
+        kinds[i], areas[i] = ODD, 0
         begin, end = spans[i, 0], spans[i, 1]
         if begin < 0 or end > limit or begin >= end:
             continue
         begin = past_space(text, begin, end)
         if begin < end and text[begin] == OBJECT:
             height, width = sizes[i, 0], sizes[i, 1]
-            kind = locate(text, begin, end, sizes, i, where)
+            kind = locate(text, begin, end, sizes, i, places)
+            tall, wide = np.int64(sizes[i, 0]), np.int64(sizes[i, 1])
             known = height > 0 or width > 0
-            other = known and (sizes[i, 0] != height or sizes[i, 1] != width)
-            if other or np.int64(sizes[i, 0]) * np.int64(sizes[i, 1]) > 0xFFFFFFFF:
+            if (known and (tall != height or wide != width)) or tall * wide > 0xFFFFFFFF:
+                kind = ODD
+            if kind == TEXT and not measure_text(
+                text, places[i, 0], places[i, 1], tall, wide, areas, boxes, i
+            ):
                 kind = ODD
             if kind == ODD:
                 sizes[i, 0], sizes[i, 1] = height, width
             kinds[i] = kind
-            if kind == TEXT:
-                lengths[i] = count_text(text[where[i, 0] : where[i, 1]])
-            elif kind == NUMBERS:
-                lengths[i] = count_numbers(text[where[i, 0] : where[i, 1]])
         elif begin < end and text[begin] == LIST:
             kinds[i] = POLYGONS
-            where[i, 0], where[i, 1] = begin, end
+            places[i, 0], places[i, 1] = begin, end
+        others |= kinds[i] > TEXT
+    return others
 
 
 @njit(nogil=True, cache=True)
-def read_text(
+def measure_text(
     text: Array,
     at: Int,
     end: Int,
-    runs: Array,
-    n: Int,
     height: Int,
     width: Int,
     areas: Array,
     boxes: Array,
     i: Int,
 ) -> bool:
-    """Decode a compressed string to runs[n:] and measure it; return whether it is one.
+    """Measure the mask of a compressed string as JSON holds it; return whether it is one.
 
     Each run is the difference to the run before the previous one, from the fourth on, in five
     bits a character, low bits first, bit 5: more follow, bit 4 of the last: negative.
-    One pass reads, sums and measures; what is wrong is gathered in ``bad`` and told at the end.
+    One pass reads, sums and measures.
     """
-    bad, room = 0, len(runs)
+    bad, first, odd = 0, True, False
     before, previous = 0, 0
-    area, total, odd = 0, 0, False
+    area, total = 0, 0
     x, y = 0, 0
     left, right, top, bottom = -1, -1, height, -1
-    first = n
     while at < end:
         c = np.int64(text[at]) - 48
         at += 1
@@ -320,31 +321,15 @@ def read_text(
             run = c - ((c & 16) << 1)
             bad |= c
         else:
-            run, shift = 0, 0
-            while True:
-                if c == BACKSLASH - 48:
-                    # JSON writes a backslash twice.
-                    bad |= -np.int64(at >= end or text[at] != BACKSLASH)
-                    at += 1
-                bad |= c | (63 - c)
-                run |= (c & 31) << shift
-                shift += 5
-                if not c & 32:
-                    run -= (c & 16) << (shift - 4)
-                    break
-                if at >= end or shift > 30:
-                    bad = -1
-                    break
-                c = np.int64(text[at]) - 48
-                at += 1
+            run, at = long_run(text, at, end, c)
+            bad |= at
         run += before
         before = previous
-        previous = run if n > first else 0
+        previous = 0 if first else run
+        first = False
         bad |= run
-        if n >= room or bad < 0:
+        if bad < 0:
             return False
-        runs[n] = run
-        n += 1
         total += run
         if odd and run > 0:
             area += run
@@ -368,7 +353,7 @@ def read_text(
                 columns = y // max(height, 1)
                 x += columns
                 y -= columns * height
-    if bad < 0 or total != height * width or n != room:
+    if total != height * width or first:
         return False
     areas[i] = area
     if area == 0:
@@ -379,6 +364,59 @@ def read_text(
         boxes[i, 2] = right - left + 1
         boxes[i, 3] = bottom - top + 1
     return True
+
+
+@njit(nogil=True, cache=True)
+def long_run(text: Array, at: Int, end: Int, c: Int) -> tuple[Int, Int]:
+    """Return the value of several characters, the first being c, and the position after them.
+
+    The position is -1 where they are cut off, foreign or too many, or a backslash stands alone:
+    JSON doubles it.
+    """
+    run, shift = 0, 0
+    while True:
+        if c == BACKSLASH - 48:
+            if at >= end or text[at] != BACKSLASH:
+                return 0, -1
+            at += 1
+        if c < 0 or c > 63:
+            return 0, -1
+        run |= (c & 31) << shift
+        shift += 5
+        if not c & 32:
+            return run - ((c & 16) << (shift - 4)), at
+        if at >= end or shift > 30:
+            return 0, -1
+        c = np.int64(text[at]) - 48
+        at += 1
+
+
+@njit(nogil=True, cache=True)
+def unpack(text: Array, at: Int, end: Int, pixels: Int, out: Array) -> Int:
+    """Write the runs of a compressed string; return how many, -1 if they do not sum to pixels.
+
+    ``out`` holds as many as the string has characters.
+    """
+    n, before, previous, total, bad = 0, 0, 0, 0, 0
+    while at < end:
+        c = np.int64(text[at]) - 48
+        at += 1
+        if c < 32:
+            run = c - ((c & 16) << 1)
+            bad |= c
+        else:
+            run, at = long_run(text, at, end, c)
+            bad |= at
+        run += before
+        before = previous
+        previous = run if n else 0
+        bad |= run
+        if bad < 0:
+            return -1
+        out[n] = run
+        n += 1
+        total += run
+    return n if total == pixels else -1
 
 
 @njit(nogil=True, cache=True)
@@ -398,55 +436,37 @@ def read_numbers(text: Array, at: Int, end: Int, runs: Array) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def fill(
+def lay_out(
     text: Array,
-    first: Int,
-    last: Int,
-    kinds: Array,
-    where: Array,
+    store: Array,
+    packed: Array,
+    places: Array,
     sizes: Array,
     offsets: Array,
     runs: Array,
-    areas: Array,
-    boxes: Array,
-    drawn: Array,
-) -> None:
-    """Decode and measure the masks first..last into their places; what fails becomes ODD.
+) -> Int:
+    """Write the runs of all masks one after the other; return a mask that is none, or -1."""
+    for i in range(len(sizes)):
+        begin, end = places[i, 0], places[i, 1]
+        out = runs[offsets[i] : offsets[i + 1]]
+        if not packed[i]:
+            out[:] = store[begin:end]
+            continue
+        room = np.empty(end - begin, np.uint32)
+        pixels = np.int64(sizes[i, 0]) * np.int64(sizes[i, 1])
+        n = unpack(text, begin, end, pixels, room)
+        if n != len(out):
+            return i
+        out[:] = room[:n]
+    return -1
 
-    ``drawn`` holds the runs of those masks that are polygons, one after the other.
-    """
-    at = 0
-    for i in range(first, last):
-        begin, end = offsets[i], offsets[i + 1]
-        height, width = np.int64(sizes[i, 0]), np.int64(sizes[i, 1])
-        fine = False
-        if kinds[i] == TEXT:
-            fine = read_text(
-                text,
-                where[i, 0],
-                where[i, 1],
-                runs[begin:end],
-                0,
-                height,
-                width,
-                areas,
-                boxes,
-                i,
-            )
-        elif kinds[i] == NUMBERS:
-            fine = read_numbers(text, where[i, 0], where[i, 1], runs[begin:end])
-        elif kinds[i] == POLYGONS:
-            fine = True
-            runs[begin:end] = drawn[at : at + end - begin]
-            at += end - begin
-        if fine and kinds[i] != TEXT:
-            total = measure_one(runs, begin, end, height, areas, boxes, i)
-            fine = total == height * width
-        if not fine:
-            kinds[i] = ODD
-            runs[begin:end] = 0
-            areas[i] = 0
-            boxes[i, :] = 0.0
+
+@njit(nogil=True, cache=True)
+def count_runs(text: Array, packed: Array, places: Array, lengths: Array) -> None:
+    """Write how many runs each mask has."""
+    for i in range(len(lengths)):
+        begin, end = places[i, 0], places[i, 1]
+        lengths[i] = count_text(text[begin:end]) if packed[i] else end - begin
 
 
 # ---- compressed strings -------------------------------------------------------------------------
@@ -714,58 +734,84 @@ def read_polygon(
 
 
 @njit(nogil=True, cache=True)
-def read_polygons(
+def read_others(
     text: Array,
     first: Int,
     last: Int,
     kinds: Array,
-    where: Array,
+    places: Array,
     sizes: Array,
-    lengths: Array,
+    areas: Array,
+    boxes: Array,
     tens: Array,
     fives: Array,
 ) -> Array:
-    """Draw those of the segmentations first..last that are polygons; return all their runs.
+    """Return the runs of those segmentations first..last that are lists of runs or polygons.
 
-    What cannot be drawn becomes ODD: an image of unknown size, fewer than three corners, half a
+    ``places`` leaves with where in them each lies. What is not of those forms becomes ODD: runs
+    that do not fill the picture, an image of unknown size, fewer than three corners, half a
     corner, anything but numbers.
     """
-    drawn, used = np.empty(1024, np.uint32), 0
+    store, used = np.empty(1024, np.uint32), 0
     points = np.empty(256, np.float64)
     for i in range(first, last):
-        if kinds[i] != POLYGONS:
+        kind = kinds[i]
+        if kind <= TEXT:
             continue
         kinds[i] = ODD
         height, width = np.int64(sizes[i, 0]), np.int64(sizes[i, 1])
-        if height <= 0 or width <= 0 or height * width > 0xFFFFFFFF:
-            continue
-        end = where[i, 1]
-        at = past_space(text, where[i, 0] + 1, end)
-        mask, parts = drawn[:0], 0
-        while at < end:
-            points, n, at = read_polygon(text, at, end, points, tens, fives)
-            if at < 0 or n < 6 or n & 1:
-                break
-            part = draw(points[:n], height, width)
-            mask = part if parts == 0 else merge(mask, part, False)
-            parts += 1
-            at = past_space(text, at, end)
-            if at < end and text[at] == LIST_END:
-                kinds[i] = POLYGONS
-                break
-            if at >= end or text[at] != COMMA:
-                break
-            at = past_space(text, at + 1, end)
-        if kinds[i] != POLYGONS:
-            continue
-        lengths[i] = len(mask)
-        if used + len(mask) > len(drawn):
+        begin, end = places[i, 0], places[i, 1]
+        if kind == NUMBERS:
+            mask = np.empty(count_numbers(text[begin:end]), np.uint32)
+            if not read_numbers(text, begin, end, mask):
+                continue
+        else:
+            if height <= 0 or width <= 0 or height * width > 0xFFFFFFFF:
+                continue
+            mask, points = read_polygons(text, begin, end, height, width, points, tens, fives)
+            if len(mask) == 0:
+                continue
+        if used + len(mask) > len(store):
             grown = np.empty(2 * (used + len(mask)), np.uint32)
-            grown[:used] = drawn[:used]
-            drawn = grown
-        drawn[used : used + len(mask)] = mask
-        used += len(mask)
-    return drawn[:used]
+            grown[:used] = store[:used]
+            store = grown
+        store[used : used + len(mask)] = mask
+        total = measure_one(store, used, used + len(mask), height, areas, boxes, i)
+        if total == height * width:
+            kinds[i] = kind
+            places[i, 0], places[i, 1] = used, used + len(mask)
+            used += len(mask)
+    return store[:used]
+
+
+@njit(nogil=True, cache=True)
+def read_polygons(
+    text: Array,
+    begin: Int,
+    end: Int,
+    height: Int,
+    width: Int,
+    points: Array,
+    tens: Array,
+    fives: Array,
+) -> tuple[Array, Array]:
+    """Return the runs of a list of polygons, none where it is no such list, and the buffer."""
+    at = past_space(text, begin + 1, end)
+    mask, parts = np.empty(0, np.uint32), 0
+    while at < end:
+        points, n, at = read_polygon(text, at, end, points, tens, fives)
+        if at < 0 or n < 6 or n & 1:
+            break
+        part = draw(points[:n], height, width)
+        mask = part if parts == 0 else merge(mask, part, False)
+        parts += 1
+        at = past_space(text, at, end)
+        if at < end and text[at] == LIST_END:
+            return mask, points
+        if at >= end or text[at] != COMMA:
+            break
+        at = past_space(text, at + 1, end)
+    return mask[:0], points
 
 
 @njit(nogil=True, cache=True)
@@ -837,13 +883,15 @@ def shared(a: Array, b: Array) -> Int:
 
 @njit(nogil=True, cache=True)
 def pair_overlaps(
-    d_runs: Array,
-    d_offsets: Array,
+    text: Array,
+    d_store: Array,
+    d_packed: Array,
+    d_places: Array,
     d_sizes: Array,
     d_areas: Array,
     d_boxes: Array,
-    g_runs: Array,
-    g_offsets: Array,
+    g_store: Array,
+    g_places: Array,
     g_sizes: Array,
     g_areas: Array,
     g_boxes: Array,
@@ -852,12 +900,13 @@ def pair_overlaps(
     crowd: Array,
     minimum: float,
     out: Array,
-) -> None:
+) -> Int:
     """Write the IoU of each pair (d_at[p], g_at[p]); 0 where it cannot reach ``minimum``.
 
     No more pixels are shared than the boxes share, or than either mask has; IoU rises with what
     is shared, and rounding is monotone, so a bound below the minimum proves the IoU below it.
-    Pairs of one detection should follow each other.
+    Pairs of one detection should follow each other. Returns a detection whose string no longer
+    is a mask (its file was overwritten), or -1.
     """
     a, b = np.empty(256, np.uint32), np.empty(256, np.uint32)
     current, n = -1, 0
@@ -880,17 +929,25 @@ def pair_overlaps(
             continue
         if d != current:
             current = d
-            runs = d_runs[d_offsets[d] : d_offsets[d + 1]]
-            if len(runs) > len(a):
-                a = np.empty(2 * len(runs), np.uint32)
-            n = sum_up(runs, a)
-        runs = g_runs[g_offsets[g] : g_offsets[g + 1]]
-        if len(runs) > len(b):
-            b = np.empty(2 * len(runs), np.uint32)
-        m = sum_up(runs, b)
+            begin, end = d_places[d, 0], d_places[d, 1]
+            if end - begin > len(a):
+                a = np.empty(2 * (end - begin), np.uint32)
+            if d_packed[d]:
+                pixels = np.int64(d_sizes[d, 0]) * np.int64(d_sizes[d, 1])
+                n = unpack(text, begin, end, pixels, a)
+                if n < 0:
+                    return d
+                n = sum_up(a[:n], a)
+            else:
+                n = sum_up(d_store[begin:end], a)
+        begin, end = g_places[g, 0], g_places[g, 1]
+        if end - begin > len(b):
+            b = np.empty(2 * (end - begin), np.uint32)
+        m = sum_up(g_store[begin:end], b)
         common = float(shared(a[:n], b[:m]))
         if common > 0:
             out[p] = common / (d_area if crowd[p] else d_area + g_area - common)
+    return -1
 
 
 # ---- boundaries ---------------------------------------------------------------------------------
@@ -980,19 +1037,12 @@ def append(out: Array, n: Int, value: Int) -> tuple[Array, Int]:
 
 @njit(nogil=True, cache=True)
 def outlines(
-    runs: Array,
-    offsets: Array,
-    sizes: Array,
-    boxes: Array,
-    depths: Array,
-    first: Int,
-    last: Int,
-    lengths: Array,
+    store: Array, places: Array, sizes: Array, boxes: Array, depths: Array, lengths: Array
 ) -> Array:
     """Return the runs of what lies within ``depths`` pixels of each mask's outer edge."""
-    out, n = np.empty(2 * (offsets[last] - offsets[first]) + 16, np.uint32), 0
-    for i in range(first, last):
-        mask, before = runs[offsets[i] : offsets[i + 1]], n
+    out, n = np.empty(2 * len(store) + 16, np.uint32), 0
+    for i in range(len(sizes)):
+        mask, before = store[places[i, 0] : places[i, 1]], n
         left, top = np.int64(boxes[i, 0]), np.int64(boxes[i, 1])
         wide, tall = np.int64(boxes[i, 2]), np.int64(boxes[i, 3])
         side = 2 * depths[i] + 1

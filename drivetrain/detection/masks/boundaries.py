@@ -52,14 +52,13 @@ def boundaries(masks: Masks, *, ratio: float = RATIO) -> Masks:
     """
     ratio = check_real("ratio", ratio, low=0, open_low=True)
     lengths = np.empty(len(masks), np.int64)
+    flat = masks.unpacked()
     runs = outlines(
-        np.ascontiguousarray(masks.runs),
-        np.ascontiguousarray(masks.offsets),
-        np.ascontiguousarray(masks.sizes),
-        np.ascontiguousarray(masks.boxes),
-        depths(masks.sizes, ratio),
-        0,
-        len(masks),
+        flat.store,
+        flat.places,
+        np.ascontiguousarray(flat.sizes),
+        np.ascontiguousarray(flat.boxes),
+        depths(flat.sizes, ratio),
         lengths,
     )
     return measured(runs, offsets_of(lengths), masks.sizes)[0]

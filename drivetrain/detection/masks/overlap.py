@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from drivetrain.core.checks import check_array
 from drivetrain.detection.masks import _numba
 from drivetrain.detection.masks.boundaries import RATIO, boundaries
-from drivetrain.detection.masks.columns import Masks, measured
+from drivetrain.detection.masks.columns import Masks, check_unchanged, measured
 
 if TYPE_CHECKING:
     from drivetrain.detection.annotations import Detections, Flags, GroundTruth
@@ -65,19 +65,16 @@ def overlaps(
         np.ascontiguousarray(g, np.int32),
         np.ascontiguousarray(crowd, np.bool_),
     )
-    arguments: tuple[Any, ...] = (*_arrays(found), *_arrays(truth), *pairs, float(minimum), out)
-    _numba.pair_overlaps(*arguments)
-    return out
-
-
-def _arrays(masks: Masks) -> tuple[Any, ...]:
-    return (
-        np.ascontiguousarray(masks.runs),
-        np.ascontiguousarray(masks.offsets),
-        np.ascontiguousarray(masks.sizes),
-        np.ascontiguousarray(masks.areas),
-        np.ascontiguousarray(masks.boxes),
+    p, q = found, truth.unpacked()
+    arguments: tuple[Any, ...] = (
+        *(p.text, p.store, p.packed, p.places, p.sizes, p.areas, p.boxes),
+        *(q.store, q.places, q.sizes, q.areas, q.boxes),
+        *pairs,
+        float(minimum),
+        out,
     )
+    check_unchanged(_numba.pair_overlaps(*arguments))
+    return out
 
 
 def pair_iou(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain.detection.json.powers import powers_of_five, powers_of_ten
 from drivetrain.detection.masks import _numba
-from drivetrain.detection.masks.columns import Masks, Places, Sizes, offsets_of
+from drivetrain.detection.masks.columns import Masks, Places, Runs, Sizes, offsets_of
 from drivetrain.detection.masks.objects import read_object
 
 Bytes = NDArray[np.uint8]
@@ -57,11 +57,10 @@ def decode(text: Bytes, spans: Places, sizes: Sizes, *, threads: int = 1) -> Dec
         ([5, 2, 2, 2, 5], {})
     """
     job = _Job.of(text, np.ascontiguousarray(spans, np.int64), sizes)
+    chunks = job.chunks()
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-        drawn = list(_each(pool, job.survey, job.chunks()))
-        job.allocate()
-        list(_each(pool, job.fill, list(zip(job.chunks(), drawn))))
-    masks = Masks(job.runs, job.offsets, job.sizes, job.areas, job.boxes)
+        stores = list(_each(pool, job.read, chunks))
+    masks = job.masks(chunks, stores)
     odd = np.flatnonzero(job.kinds == _numba.ODD)
     return _look_again(job, masks, odd) if odd.size else Decoded(masks)
 
@@ -83,12 +82,9 @@ class _Job:
     given: Sizes
     sizes: Sizes
     kinds: NDArray[np.uint8]
-    where: Places
-    lengths: Places
+    places: Places
     areas: Places
     boxes: NDArray[np.float64]
-    offsets: Places = field(default_factory=lambda: np.zeros(1, np.int64))
-    runs: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
 
     @classmethod
     def of(cls, text: Bytes, spans: Places, sizes: Sizes) -> "_Job":
@@ -103,56 +99,36 @@ class _Job:
             given=given,
             sizes=given.copy(),
             kinds=np.empty(n, np.uint8),
-            where=np.empty((n, 2), np.int64),
-            lengths=np.empty(n, np.int64),
+            places=np.zeros((n, 2), np.int64),
             areas=np.empty(n, np.int64),
-            boxes=np.empty((n, 4)),
+            boxes=np.zeros((n, 4)),
         )
 
     def chunks(self) -> list[tuple[int, int]]:
         n = len(self.spans)
         return [(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
 
-    def survey(self, chunk: tuple[int, int]) -> NDArray[np.uint32]:
-        """Find out what the entries of a chunk are; return the runs of its polygons."""
+    def read(self, chunk: tuple[int, int]) -> Runs:
+        """Read the entries of a chunk; return the runs of those that are no compressed strings."""
         first, last = chunk
-        _numba.survey(
-            self.text, self.spans, self.sizes, first, last, self.kinds, self.where, self.lengths
-        )
-        if not (self.kinds[first:last] == _numba.POLYGONS).any():
+        entries = (self.kinds, self.places)
+        measures = (self.areas, self.boxes)
+        if not _numba.read_entries(
+            self.text, self.spans, self.sizes, first, last, *entries, *measures
+        ):
             return np.empty(0, np.uint32)
-        return _numba.read_polygons(
-            self.text,
-            first,
-            last,
-            self.kinds,
-            self.where,
-            self.sizes,
-            self.lengths,
-            powers_of_ten(),
-            powers_of_five(),
-        )
+        powers = (powers_of_ten(), powers_of_five())
+        return _numba.read_others(self.text, first, last, *entries, self.sizes, *measures, *powers)
 
-    def allocate(self) -> None:
-        self.offsets = offsets_of(self.lengths)
-        self.runs = np.empty(self.offsets[-1], np.uint32)
-
-    def fill(self, piece: tuple[tuple[int, int], NDArray[np.uint32]]) -> None:
-        """Decode the entries of a chunk into their places."""
-        (first, last), drawn = piece
-        _numba.fill(
-            self.text,
-            first,
-            last,
-            self.kinds,
-            self.where,
-            self.sizes,
-            self.offsets,
-            self.runs,
-            self.areas,
-            self.boxes,
-            drawn,
-        )
+    def masks(self, chunks: list[tuple[int, int]], stores: list[Runs]) -> Masks:
+        """Return the masks of all chunks, whose stores are laid end to end."""
+        packed = self.kinds == _numba.TEXT
+        self.places[self.kinds == _numba.ODD] = 0
+        begins = offsets_of(np.array([len(store) for store in stores], np.int64))
+        for (first, last), begin in zip(chunks, begins):
+            self.places[first:last][self.kinds[first:last] > _numba.TEXT] += begin
+        store = np.concatenate([np.empty(0, np.uint32), *stores])
+        return Masks(store, self.text, packed, self.places, self.sizes, self.areas, self.boxes)
 
 
 def _look_again(job: _Job, masks: Masks, odd: Places) -> Decoded:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drivetrain.core.checks import check_array
-from drivetrain.detection.masks._numba import count_text, read_text, write_text
+from drivetrain.detection.masks._numba import measure_text, write_text
 from drivetrain.detection.masks.columns import (
     Masks,
     check_sizes,
@@ -65,18 +65,18 @@ def from_strings(strings: Sequence[str | bytes], sizes: ArrayLike) -> Masks:
         raise ValueError(
             f"strings and sizes must be of the same number. Got {len(texts)} and {len(shapes)}."
         )
-    arrays = [np.frombuffer(text, np.uint8) for text in texts]
-    offsets = offsets_of(np.array([count_text(text) for text in arrays], np.int64))
-    runs = np.empty(offsets[-1], np.uint32)
+    # The kernel reads JSON, in which a backslash is doubled.
+    doubled = [text.replace(b"\\", b"\\\\") for text in texts]
+    whole = np.frombuffer(b"".join(doubled), np.uint8)
+    offsets = offsets_of(np.array([len(text) for text in doubled], np.int64))
     areas, boxes = np.empty(len(texts), np.int64), np.empty((len(texts), 4))
-    for i, text in enumerate(arrays):
-        # In JSON a backslash is doubled, and the kernel reads JSON.
-        doubled = np.frombuffer(texts[i].replace(b"\\", b"\\\\"), np.uint8)
-        part = runs[offsets[i] : offsets[i + 1]]
-        height, width = shapes[i].astype(np.int64).tolist()
-        if not read_text(doubled, 0, len(doubled), part, 0, height, width, areas, boxes, i):
-            raise ValueError(_why_not(i, text, shapes[i]))
-    return Masks(runs, offsets, shapes, areas, boxes)
+    for i, (height, width) in enumerate(shapes.astype(np.int64).tolist()):
+        span = (int(offsets[i]), int(offsets[i + 1]))
+        if not measure_text(whole, *span, height, width, areas, boxes, i):
+            raise ValueError(_why_not(i, np.frombuffer(texts[i], np.uint8), shapes[i]))
+    packed = np.ones(len(texts), np.bool_)
+    places = np.stack([offsets[:-1], offsets[1:]], axis=1)
+    return Masks(np.empty(0, np.uint32), whole, packed, places, shapes, areas, boxes)
 
 
 def _as_bytes(i: int, text: object) -> bytes:
