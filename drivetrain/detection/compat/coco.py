@@ -58,7 +58,7 @@ class COCO:
         print("loading annotations into memory...")
         start = time.time()
         self._scanned = scan_truth(annotation_file)
-        dataset = self._loaded() if self._scanned.truth is None else None
+        dataset = self._loaded() if self._scanned.columns is None else None
         print(f"Done (t={time.time() - start:0.2f}s)")
         print("creating index...")
         if dataset is not None:
@@ -80,9 +80,11 @@ class COCO:
     @property
     def columns(self) -> GroundTruth | Detections | None:
         """The columns of the file, or None where the dictionaries are the truth."""
-        if self.touched or self._scanned is None:
-            return None
-        return self._scanned.truth if self._parent is None else self._scanned.found
+        return None if self.touched or self._scanned is None else self._scanned.columns
+
+    def columns_for(self, task: str) -> GroundTruth | Detections | None:
+        """Return the columns with what a task compares, or None as ``columns`` is."""
+        return None if self.touched or self._scanned is None else self._scanned.for_task(task)
 
     def _loaded(self) -> Entry:
         if self._parent is None:
@@ -236,7 +238,7 @@ class COCO:
         print("Loading and preparing results...")
         start = time.time()
         if isinstance(resFile, (str, os.PathLike)):
-            found._scanned = scan_results(resFile, self.columns)
+            found._scanned = scan_results(resFile, self._truth)
         if found.columns is None:
             entries = self._listed_results(resFile if found._scanned is None else found._scanned)
             found._entries = results.check(entries, self.getImgIds())

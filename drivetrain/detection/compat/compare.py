@@ -138,7 +138,7 @@ class Comparison:
         never = evaluated.iouType == "keypoints" and not evaluated.useCats
         for i, image in enumerate(evaluated.imgIds):
             for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1]):
-                overlap = self._problem.overlap(i, k)
+                overlap = self._problem.overlap(*self._called(i, k))
                 out[image, category] = [] if never or not overlap.size else overlap
         return out
 
@@ -149,8 +149,12 @@ class Comparison:
             for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1])
             for a in range(len(evaluated.areaRng))
             for i, image in enumerate(evaluated.imgIds)
-            for judged in (self._problem.judge(i, k, a),)
+            for judged in (self._problem.judge(*self._called(i, k), a),)
         ]
+
+    def _called(self, i: int, k: int) -> tuple[int, int]:
+        """Return what the columns call the i-th image and the k-th class."""
+        return int(self._prepared.images[i]), int(self._prepared.classes[k])
 
     def _image(
         self,
@@ -204,7 +208,9 @@ def _matched(given: Prepared, style: Style, images: Ids, classes: Ids) -> "tuple
 
 def _regular(given: Prepared, style: Style) -> bool:
     """Whether the kernels' short cuts hold: finite overlaps, rising recalls, thresholds > 0."""
-    numbers = [given.truth.areas, given.found.areas]
+    numbers: list[Floats | None] = [given.truth.areas]
+    if given.found.areas is not None:
+        numbers.append(given.found.areas)
     if given.task == "bbox":
         numbers += [given.truth.boxes, given.found.boxes]
     if given.task == "keypoints":

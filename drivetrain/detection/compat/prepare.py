@@ -45,6 +45,9 @@ def prepare(truth: COCO, found: COCO, params: Params) -> Prepared:
     Raises:
         ValueError: An entry lacks what the comparison needs; it is named by its id.
     """
+    scanned = _from_columns(truth, found, params)
+    if scanned is not None:
+        return scanned
     ranks = _Ranks(params)
     wanted = params.catIds if params.useCats else None
     anns, dets = (ranks.rows(data.chosen(params.imgIds, wanted)) for data in (truth, found))
@@ -67,6 +70,32 @@ def prepare(truth: COCO, found: COCO, params: Params) -> Prepared:
     )
     _check_found_ids(prepared)
     return prepared if params.useCats or task != "keypoints" else _never_compared(prepared)
+
+
+def _from_columns(truth: COCO, found: COCO, params: Params) -> Prepared | None:
+    """Return the columns of files as they are, where no dictionary was ever asked for."""
+    task = params.iouType
+    images, classes = np.asarray(params.imgIds), np.asarray(params.catIds)
+    plain = images.dtype.kind in "iu" and classes.dtype.kind in "iu" and bool(params.useCats)
+    if not plain or truth.columns is None or found.columns is None:
+        return None
+    known, said = truth.columns_for(task), found.columns_for(task)
+    if not isinstance(known, GroundTruth) or not isinstance(said, Detections):
+        return None
+    sigmas = np.asarray(params.kpt_oks_sigmas, np.float64) if task == "keypoints" else None
+    for posed in (known.keypoints, said.keypoints):
+        if sigmas is not None and (posed is None or posed.shape[1] != len(sigmas)):
+            return None
+    return Prepared(
+        # Overwritten by iscrowd, whatever the file says: pycocotools' quirk.
+        truth=replace(known, ignore=known.crowd),
+        found=said,
+        found_ids=np.arange(1, len(said) + 1),
+        images=images.astype(np.int64),
+        classes=classes.astype(np.int64),
+        task=task,
+        sigmas=sigmas,
+    )
 
 
 class _Ranks:

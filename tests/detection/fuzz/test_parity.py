@@ -29,15 +29,22 @@ TABLES = ("precision", "recall", "scores")
 KEYPOINT_AREAS = tuple(a for a in STYLES["coco"].areas if a[0] != "small")
 
 
-def evaluated(problem: FuzzProblem, data: Any, judge: Any) -> Any:
-    """Run what every script runs, on copies: pycocotools writes into its input."""
+def evaluated(problem: FuzzProblem, data: Any, judge: Any, folder: Path | None = None) -> Any:
+    """Run what every script runs, on copies (pycocotools writes into its input) or on files."""
     problem = copy.deepcopy(problem)
     # pycocotools divides by areas of 0 and subtracts infinities without a word.
     with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-        truth = data()
-        truth.dataset = problem.truth
-        truth.createIndex()
-        e = judge(truth, truth.loadRes(problem.found), problem.task)
+        if folder is None:
+            truth = data()
+            truth.dataset = problem.truth
+            truth.createIndex()
+            found = truth.loadRes(problem.found)
+        else:
+            (folder / "truth.json").write_text(json.dumps(problem.truth))
+            (folder / "found.json").write_text(json.dumps(problem.found))
+            truth = data(str(folder / "truth.json"))
+            found = truth.loadRes(str(folder / "found.json"))
+        e = judge(truth, found, problem.task)
         for name, value in problem.settings.items():
             setattr(e.params, name, value)
         e.evaluate()
@@ -68,16 +75,17 @@ def peer() -> tuple[Any, Any]:
     return coco.COCO, cocoeval.COCOeval
 
 
-def compare_compat(task: Any, seeds: range) -> list[Any]:
+def compare_compat(task: Any, seeds: range, folder: Path) -> list[Any]:
     wrong = []
     for seed in seeds:
         problem = fuzz_problem(task, seed)
         theirs = left_by(evaluated(problem, *peer()))
-        for name in BACKENDS:
+        for name, files in (("numba", None), ("numba", folder), ("reference", None)):
             with backend.use(name):
-                bad = differences(left_by(evaluated(problem, COCO, COCOeval)), theirs)
+                ours = left_by(evaluated(problem, COCO, COCOeval, files))
+            bad = differences(ours, theirs)
             if bad:
-                wrong.append((seed, name, bad, problem.settings))
+                wrong.append((seed, name, files, bad, problem.settings))
     return wrong
 
 
@@ -137,8 +145,8 @@ def compare_evaluate(task: Any, seeds: range, folder: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_compat_equals_pycocotools(task: str) -> None:
-    assert compare_compat(task, range(100)) == []
+def test_compat_equals_pycocotools(task: str, tmp_path: Path) -> None:
+    assert compare_compat(task, range(100), tmp_path) == []
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -148,8 +156,8 @@ def test_evaluate_equals_pycocotools(task: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
-def test_compat_equals_pycocotools_on_ten_thousand(task: str) -> None:
-    assert compare_compat(task, range(10_000)) == []
+def test_compat_equals_pycocotools_on_ten_thousand(task: str, tmp_path: Path) -> None:
+    assert compare_compat(task, range(10_000), tmp_path) == []
 
 
 @pytest.mark.slow
