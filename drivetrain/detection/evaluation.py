@@ -11,6 +11,7 @@ from drivetrain.core import backend as backends
 from drivetrain.core.checks import check_array, check_choice, check_integer
 from drivetrain.core.errors import did_you_mean
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth, Ids
+from drivetrain.detection.encoding import found_source, truth_source
 from drivetrain.detection.inspection import inspect
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.judgement import BACKENDS, Limits, judge
@@ -32,7 +33,9 @@ class Options(TypedDict, total=False):
         images: Ids of the images to count; all of the truth's where absent.
         categories: Ids of the classes to count; all of the truth's where absent.
         sigmas: Spread of each keypoint; COCO's seventeen where absent.
-        format: Format of a path: ``auto`` (by content), or as of ``read_ground_truth``.
+        format: Format of both paths: ``auto`` (by content), ``coco``, ``voc``, ``yolo``, ``csv``,
+            ``parquet``, ``openimages``, ``padilla``, ``cartucho`` or ``dota``.
+        found_format: Format of the detections' path, where it differs.
         told: What the readers are told, such as ``names`` and ``sizes`` of a YOLO folder.
         advance: Called with each of ``STAGES`` when it begins.
     """
@@ -41,6 +44,7 @@ class Options(TypedDict, total=False):
     categories: ArrayLike | None
     sigmas: ArrayLike | None
     format: str
+    found_format: str | None
     told: Mapping[str, Any]
     advance: Callable[[str], None] | None
 
@@ -115,12 +119,15 @@ def evaluate(
         FileNotFoundError: No such file.
 
     Example:
-        >>> truth = GroundTruth.from_arrays(
-        ...     images=[1, 1], categories=[3, 3], boxes=[[10, 10, 40, 30], [60, 20, 20, 20]]
-        ... )
-        >>> found = Detections.from_arrays(
-        ...     images=[1], categories=[3], boxes=[[11, 10, 40, 30]], scores=[0.9]
-        ... )
+        >>> truth = {
+        ...     "images": [{"id": 1}],
+        ...     "categories": [{"id": 3, "name": "cat"}],
+        ...     "annotations": [
+        ...         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [10, 10, 40, 30]},
+        ...         {"id": 2, "image_id": 1, "category_id": 3, "bbox": [60, 20, 20, 20]},
+        ...     ],
+        ... }
+        >>> found = [{"image_id": 1, "category_id": 3, "bbox": [11, 10, 40, 30], "score": 0.9}]
         >>> result = evaluate(truth, found)
         >>> round(result.ap, 4), round(result.ap50, 4)
         (0.505, 0.505)
@@ -140,7 +147,9 @@ def evaluate(
     limits = _limits(options)
     advance = options.get("advance") or _silent
     issues = Issues(lenient=_flag("lenient", lenient))
-    truth, found = _read(ground_truth, detections, task, issues, options)
+    truth, found = _read(
+        ground_truth, detections, task, issues=issues, threads=threads, options=options
+    )
     advance(STAGES[2])
     truth, found = inspect(truth, found, issues)
     _check_columns(truth, found, task)
@@ -215,29 +224,39 @@ def _sigmas(value: ArrayLike | None) -> Floats | None:
 
 
 def _read(
-    truth: Any, found: Any, task: str, issues: Issues, options: Options
+    truth: Any,
+    found: Any,
+    task: str,
+    *,
+    issues: Issues,
+    threads: int | None,
+    options: Options,
 ) -> tuple[GroundTruth, Detections]:
+    told = {"task": task, "threads": threads, **(options.get("told") or {})}
+    formats = options.get("format", "auto"), options.get("found_format")
     advance = options.get("advance") or _silent
-    told = {"format": options.get("format", "auto"), "task": task, **options.get("told", {})}
     advance(STAGES[0])
     if isinstance(truth, (str, os.PathLike)):
         from drivetrain.detection.readers.choose import read_ground_truth
 
-        truth = read_ground_truth(truth, issues=issues, **told)
+        truth = read_ground_truth(truth, issues=issues, format=formats[0], **told)
     elif not isinstance(truth, GroundTruth):
-        raise _unreadable("ground_truth", "GroundTruth", truth)
+        from drivetrain.detection.readers.coco import ground_truth_from
+
+        source = truth_source(truth)
+        truth = ground_truth_from(source, issues=issues, task=task, threads=threads)
     advance(STAGES[1])
     if isinstance(found, (str, os.PathLike)):
         from drivetrain.detection.readers.choose import read_detections
 
-        return truth, read_detections(found, truth, issues=issues, **told)
+        chosen = formats[0] if formats[1] is None else formats[1]
+        return truth, read_detections(found, truth, issues=issues, format=chosen, **told)
     if not isinstance(found, Detections):
-        raise _unreadable("detections", "Detections", found)
+        from drivetrain.detection.readers.coco import detections_from
+
+        source = found_source(found)
+        found = detections_from(source, truth, issues=issues, task=task, threads=threads)
     return truth, found
-
-
-def _unreadable(name: str, kind: str, value: Any) -> TypeError:
-    return TypeError(f"{name} must be a path or {kind}. Got {type(value).__name__}.")
 
 
 # The columns that a task compares, and how a truth or detection is told that it lacks them.
