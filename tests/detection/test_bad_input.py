@@ -150,7 +150,7 @@ CASES = {
         lambda anns, dets: dets[0].pop("bbox"), MISSED, "missing-bbox", "entry 0.*bbox"
     ),
     "missing image": Case(
-        lambda anns, dets: dets[0].pop("image_id"), MISSED, "missing-image_id", "entry 0.*image_id"
+        lambda anns, dets: dets[0].pop("image_id"), MISSED, "missing-image-id", "entry 0.*image_id"
     ),
     "a word for a score": Case(
         lambda anns, dets: dets[0].update(score="high"), MISSED, "bad-score", "entry 0.*score"
