@@ -1,0 +1,1 @@
+"""How the detection commands print, compare and keep what an evaluation says."""

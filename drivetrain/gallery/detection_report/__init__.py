@@ -1,0 +1,1 @@
+"""The report page of an evaluation: what `drivetrain detection evaluate --html` writes."""

@@ -1,0 +1,135 @@
+"""Makes the report page of an evaluation: one self-contained file, no network, no script."""
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from drivetrain import __version__
+from drivetrain.core.files import write_text
+from drivetrain.detection.bootstrap import Interval
+from drivetrain.detection.protocols import decompose
+from drivetrain.detection.result import Result
+from drivetrain.gallery.detection_report import (
+    classes,
+    confusions,
+    curves,
+    findings,
+    gaps,
+    headline,
+    kinds,
+    scenes,
+)
+from drivetrain.gallery.page.palette import INKS
+from drivetrain.gallery.page.section import Figure
+from drivetrain.gallery.page.svg import isolate
+
+_FOLDER = Path(__file__).parent
+_STYLE = _FOLDER.parent / "page" / "page.css"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the report: its name in the contents, and its figures."""
+
+    name: str
+    figures: list[Figure]
+
+
+def write_report(
+    results: Mapping[str, Result],
+    out: str | os.PathLike[str],
+    *,
+    others: Mapping[str, Result] | None = None,
+    differences: Mapping[str, Interval] | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write the report of an evaluation as one self-contained HTML page.
+
+    Args:
+        results: Results of one or several styles on the same detections, by style name; the
+            first one's classes, curves and mistakes are shown.
+        out: The file. An older page there stays until the new one is whole.
+        others: Results of a second detector, by the same styles.
+        differences: Intervals of the first detector's number less the second's, by style.
+        pictures: Folder of the image files, under the names that the truths give them.
+
+    Raises:
+        ValueError: No result.
+        OSError: The file cannot be written.
+    """
+    if not results:
+        raise ValueError("results must hold the result of a style. Got none.")
+    folder = None if pictures is None else Path(pictures)
+    parts = _parts(results, others or {}, differences or {}, folder)
+    write_text(out, render(parts, results, others or {}))
+
+
+def render(
+    parts: Sequence[Part], results: Mapping[str, Result], others: Mapping[str, Result]
+) -> str:
+    """Return the HTML of the parts that hold a figure."""
+    first = next(iter(results.values()))
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Panels are made here, their texts escaped, so they pass unescaped.
+    environment.globals["inline"] = lambda svg, prefix: Markup(isolate(svg, prefix))
+    environment.filters["minus"] = lambda text: re.sub(r"(?<![\w.])-(?=\d)", "−", text)
+    template = environment.from_string((_FOLDER / "page.html.j2").read_text(encoding="utf8"))
+    return template.render(
+        chapters=[part for part in parts if part.figures],
+        inks=INKS,
+        style=Markup(_STYLE.read_text(encoding="utf8")),
+        headline=_headline(first),
+        lead=_lead(first),
+        truth=first.truth.source,
+        found=first.found.source,
+        other=next(iter(others.values())).found.source if others else "",
+        version=__version__,
+    )
+
+
+def _parts(
+    results: Mapping[str, Result],
+    others: Mapping[str, Result],
+    differences: Mapping[str, Interval],
+    pictures: Path | None,
+) -> list[Part]:
+    first, *rest = results.values()
+    made: dict[str, list[Figure | None]] = {
+        "Numbers": [*headline.figures(results, others, differences)],
+        "Precision and recall": [curves.figure(first)],
+        "Classes": [classes.figure(first)],
+        "Confusion": [confusions.figure(first)],
+        "Kinds of errors": [kinds.figure(first)],
+        "Gaps between protocols": [gaps.figure(decompose(first, each)) for each in rest],
+        "Worst images": [scenes.figure(first, pictures)],
+        "Data": [findings.figure(first.issues)],
+    }
+    return [
+        Part(name=name, figures=[figure for figure in figures if figure is not None])
+        for name, figures in made.items()
+    ]
+
+
+def _headline(result: Result) -> str:
+    number = result.numbers[0]
+    value = "undefined" if math.isnan(number.value) else f"{number.value:.4f}"
+    return f"{number.key} {value}"
+
+
+def _lead(result: Result) -> str:
+    words = (
+        f"{len(result.found):,} detections against {len(result.truth):,} truths of "
+        f"{len(result.category_ids):,} classes in {len(result.image_ids):,} images, judged by "
+        f"{result.style.name} rules, task {result.task}."
+    )
+    if not len(result.truth):
+        return words + " There are no truths: no number has a value."
+    return words if len(result.found) else words + " Nothing was detected."
