@@ -33,8 +33,8 @@ def fuzz_problem(task: Task, seed: int, *, tame: bool = False) -> FuzzProblem:
     Args:
         task: What is compared.
         seed: Which problem.
-        tame: Nothing that a reader would refuse: no NaN, no unknown or repeated or text ids, and
-            classes in rising order.
+        tame: Nothing that a reader would refuse: no NaN, no unknown or repeated or text ids, no
+            mask of another size than its image; and classes in rising order.
 
     Example:
         >>> problem = fuzz_problem("bbox", 3)
@@ -203,7 +203,7 @@ class _Maker:
 
     def _pixels(self, box: list[float]) -> np.ndarray:
         height, width = self.size
-        if self.chance(0.05):
+        if self.chance(0.05) and not self.tame:
             height += 1
         pixels = np.zeros((height, width), np.bool_)
         (x, y), (w, h) = (
