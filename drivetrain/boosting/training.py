@@ -90,6 +90,9 @@ def boost(
     check_dataset(data)
     objective.check(data)
     watch = watch or Watch()
+    if data.weight is not None and not data.weight.all():
+        # Rows of weight 0 have no influence at all, not on the cuts either.
+        data = data.take(np.flatnonzero(data.weight))
     rounds = Rounds(data, objective, settings, start=start)
     metrics = watch.metrics or (objective.metric,)
     history: History = {name: {metric: [] for metric in metrics} for name in watch.sets}

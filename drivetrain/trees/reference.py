@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from drivetrain.trees.growing.settings import Growth
 
 Floats = NDArray[np.float64]
+#: Gains nearer than this share of the score are ties: the first wins.
+TIE = 2.0**-23
 
 
 def soft_threshold(g: float, alpha: float) -> float:
@@ -110,7 +112,7 @@ def find_split(
                     continue
                 gain = score(float(g[left].sum()), hl, growth) - parent
                 gain += score(float(g[~left].sum()), hr, growth)
-                if best is None or gain > best.gain:
+                if best is None or gain > best.gain + TIE * max(gain + parent, parent):
                     best = Split(gain=gain, feature=f, bin=b, default_left=default_left)
     if best is None or best.gain <= 1e-6 or best.gain < growth.gamma:
         return None

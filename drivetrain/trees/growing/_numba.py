@@ -20,6 +20,8 @@ L2, L1, LEAST, STEP, GAMMA, MAX_DEPTH = range(6)
 # Rows fetched ahead of their use: a row of bins and its gradient lie at random addresses.
 _AHEAD = 12
 _LOW = np.int64(0xFFFFFFFF)
+# As float32 gains, XGBoost's, would have it.
+TIE = 2.0**-23
 
 Array = NDArray[np.generic]
 
@@ -283,10 +285,12 @@ def find_split(
                             )
                     gains[b] = s
                     top = max(top, s)
-            if top - parent > best:
-                best = top - parent
+            # Gains nearer than this are ties, which the rounding of the gradients must not decide.
+            slack = TIE * max(top, parent)
+            if top - parent > best + slack:
                 for b in range(last):
-                    if gains[b] == top:
+                    if gains[b] >= top - slack:
+                        best = gains[b] - parent
                         record[GAIN] = best
                         record[FEATURE] = f
                         record[BIN] = b
