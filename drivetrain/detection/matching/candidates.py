@@ -156,7 +156,7 @@ def _boxes(
         (index.groups, index.detections, index.truths),
         (found.boxes, truth.boxes, crowd),
         rules,
-        (*out, np.empty((most, 6))),
+        (*out, *np.empty((6, most + 8))),
     )
     return _cut(out, sizes)
 

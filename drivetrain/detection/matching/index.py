@@ -178,8 +178,10 @@ def _sort_groups(
     bounds = split(sizes, threads * PARTS)
     shared = (groups, found_scores, detections, scores)
     parts = list(pairwise(bounds.tolist()))
+    most = [int(sizes[low:high].max(initial=0)) for low, high in parts]
     jobs = [
-        (low, high, *shared, scratch(int(sizes[low:high].max(initial=0)))) for low, high in parts
+        (*part, *shared, np.empty(n, np.int64), scratch(n))
+        for part, n in zip(parts, most, strict=True)
     ]
     run_jobs(kernels.gather_scores, jobs, threads)
 
@@ -189,7 +191,7 @@ def scratch(n: int) -> tuple[NDArray[Any], ...]:
     turned = np.empty(n)
     return (
         np.empty(n),
-        np.empty(n, np.int32),
+        np.empty(n, np.int64),
         turned,
         turned.view(np.int64),
         np.empty(2048, np.int32),

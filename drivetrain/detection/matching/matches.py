@@ -1,7 +1,7 @@
 """COCO's matching: each detection, by falling score, takes the best truth still free."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,8 @@ from drivetrain.detection.matching.threads import PARTS, run_jobs, split, thread
 from drivetrain.detection.styles import Style
 
 Bits = NDArray[np.uint32]
+#: Detections whose areas are looked at together, in the caches.
+BLOCK = 1 << 15
 #: One bit each: thresholds in a word, area ranges in what the tables leave of one.
 MOST = {"thresholds": 32, "areas": 24}
 
@@ -101,8 +103,10 @@ def match(
         if not 1 <= len(values) <= MOST[name]:
             raise ValueError(f"{name} must be 1 to {MOST[name]}. Got {len(values)}.")
     ranges = np.array([(low, high) for _, low, high in style.areas], np.float64)
+    n_threads = thread_count(threads)
     inside = np.empty(len(found), np.uint32)
-    kernels.range_bits(_areas(found, task), ranges, inside.view(np.int32))
+    bits_of = partial(_inside, found, task, ranges, inside)
+    run_jobs(bits_of, pairwise(range(0, len(found) + BLOCK, BLOCK)), n_threads)
     ignored = _ignored(index, truth, style, ranges, task)
     n, count = len(candidates.touched), len(style.thresholds)
     # Beside each other lie the ranges of one detection, not the detections of one range.
@@ -119,7 +123,6 @@ def match(
         (ignored.view(np.int32), crowd, credit, taken),
         (found_bits.reshape(-1), ignored_bits.reshape(-1), matched),
     )
-    n_threads = thread_count(threads)
     jobs = [
         (
             low,
@@ -143,12 +146,15 @@ def match(
     )
 
 
-def _areas(found: Detections, task: str) -> Floats:
+def _inside(found: Detections, task: str, ranges: Floats, bits: Bits, low: int, high: int) -> None:
+    """Write the ranges in which the areas of the detections low..high-1 lie."""
     if found.areas is not None:
-        return found.areas
-    if task in ("segm", "boundary") and found.masks is not None:
-        return found.masks.areas.astype(np.float64)
-    return found.boxes[:, 2] * found.boxes[:, 3]
+        areas = found.areas[low:high]
+    elif task in ("segm", "boundary") and found.masks is not None:
+        areas = found.masks.areas[low:high].astype(np.float64)
+    else:
+        areas = found.boxes[low:high, 2] * found.boxes[low:high, 3]
+    kernels.range_bits(areas, ranges, bits[low:high].view(np.int32))
 
 
 def _ignored(

@@ -12,7 +12,7 @@ from drivetrain.detection.matching._numba import sort_falling
 EPS = np.spacing(1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_classes(classes, index, matches, rule, tables, scratch):
     """Fill precision, recall and scores of some classes.
 
@@ -24,13 +24,13 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
     touched, first_touched, found, ignored, inside, truth_ignored = matches
     recalls, caps, n_thresholds, n_ranges, n_classes = rule
     precision, recall, scores = tables
-    at, falling, known, to_sort, events, best, when, sampled, needed, small = scratch
+    falling, known, to_sort, events, best, when, sampled, needed, small = scratch
     n_recalls, n_caps = len(recalls), len(caps)
     n_rows = n_ranges * n_caps
-    wanted, start, count, length = small[0], small[1], small[2], small[3]
+    wanted, start, count, length = small
     for k in classes:
         g0, g1 = first_group[k], first_group[k + 1]
-        d0, e0, e1 = group[g0, 2], first_touched[k], first_touched[k + 1]
+        e0, e1 = first_touched[k], first_touched[k + 1]
         # Truths to be found, and how many of them each recall needs.
         for a in range(n_ranges):
             wants, need = 0, 1
@@ -56,18 +56,21 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
                     break
                 word = inside[order[d]] | m << 24
                 if e < e1 and touched[e] == d:
+                    some = 0
+                    for a in range(e * n_ranges, (e + 1) * n_ranges):
+                        some |= found[a] | ignored[a]
                     e += 1
-                    word |= (e - e0) << 32
-                at[n], falling[n], known[d - d0] = d - d0, d_scores[d], word
+                    word |= (e - e0) << 32 if some else 0
+                falling[n], known[n] = d_scores[d], word
                 n += 1
-        sort_falling(falling[:n], at[:n], to_sort)
+        sort_falling(falling[:n], known[:n], to_sort)
         # One walk finds what happens in every range and cap, four numbers each time: true
         # positives, found ones to be taken off the count, that count, and where.
         size = e1 - e0
         for row in range(n_rows):
             start[row], count[row], length[row] = -1, 0, 4 * row * size
         for q in range(n):
-            word = known[at[q]]
+            word = known[q]
             m0, e = (word >> 24) & 255, word >> 32
             for m in range(m0, n_caps if start[m0] < 0 else 0):
                 start[m] = q if start[m] < 0 else start[m]
@@ -95,9 +98,10 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
                     tp += (events[x] >> t) & 1
                 for x in range(tp):
                     best[x] = (x + 1) / (best[x] + (x + 1) + EPS)
-                for x in range(tp - 1, 0, -1):
-                    if best[x] > best[x - 1]:
-                        best[x - 1] = best[x]
+                top = 0.0
+                for x in range(tp - 1, -1, -1):
+                    top = best[x] if best[x] > top else top
+                    best[x] = top
                 recall[(t * n_classes + k) * n_rows + row] = tp / wants if wants else np.nan
                 reached = first >= 0
                 for r in range(n_recalls):

@@ -87,7 +87,6 @@ def _room(sizes: tuple[Ids, Ids], shape: tuple[int, int, int], classes: Ids) -> 
     n_ranges, n_caps, n_recalls = shape
     rows = n_ranges * n_caps
     return (
-        np.empty(n_found, np.int32),
         np.empty(n_found),
         np.empty(n_found, np.int64),
         scratch(n_found),
@@ -96,5 +95,5 @@ def _room(sizes: tuple[Ids, Ids], shape: tuple[int, int, int], classes: Ids) -> 
         np.empty(n_touched + 1, np.int32),
         np.empty(2 * n_recalls * rows),
         np.empty(n_ranges * n_recalls, np.int32),
-        np.empty((4, rows), np.int64),
+        tuple(np.empty((4, rows), np.int64)),
     )
