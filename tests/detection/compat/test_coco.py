@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivetrain.detection.compat import COCO
+from drivetrain.core import backend
+from drivetrain.detection.compat import COCO, COCOeval
 from drivetrain.detection.compat.results import EmptyResultsError, ResultsError
 
 TRUTH: dict[str, Any] = {
@@ -163,6 +164,35 @@ def test_dictionaries_are_built_when_they_are_read(path: Path) -> None:
     assert not found.touched
     assert found.anns[2]["bbox"] == [1.0, 2.0, 4.0, 5.0]
     assert found.touched
+
+
+def test_a_plain_file_is_evaluated_from_its_columns(path: Path) -> None:
+    data = COCO(path / "truth.json")
+    found = data.loadRes(path / "found.json")
+    for task, read in (("bbox", False), ("segm", True), ("bbox", True)):
+        e = COCOeval(data, found, task)
+        e.evaluate()
+        e.accumulate()
+        assert len(e.evalImgs) == 2 * 4 * 2
+        # Results without masks are drawn from their boxes, which only the dictionaries know.
+        assert data.touched == found.touched == read
+
+
+def test_an_odd_file_is_read_into_dictionaries(path: Path) -> None:
+    odd = copy.deepcopy(TRUTH)
+    for image in odd["images"]:
+        image["id"] = str(image["id"])
+    for entry in odd["annotations"]:
+        entry["image_id"] = str(entry["image_id"])
+    (path / "odd.json").write_text(json.dumps(odd))
+    data = COCO(path / "odd.json")
+    assert data.touched
+    assert data.getImgIds() == ["7", "3"]
+
+
+def test_the_definitions_read_no_columns(path: Path) -> None:
+    with backend.use("reference"):
+        assert COCO(path / "truth.json").touched
 
 
 def test_an_unknown_attribute_is_an_attribute_error(path: Path) -> None:
