@@ -27,7 +27,8 @@ def convert(
 
     Names of images and classes, and the order of entries, stay; ids stay where the format has
     any (COCO JSON). Coordinates stay to the last bit where the format holds them; where it
-    rounds, and what it cannot hold, is in the issues.
+    rounds, and what it cannot hold, is in the issues. Of COCO JSON the boxes are read, masks and
+    keypoints only for ``task="segm"`` and ``"keypoints"``.
 
     Args:
         source: What to read, of any format that :func:`read_ground_truth` knows.

@@ -1,6 +1,6 @@
 """Some of the rows of truths or detections, in their order."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -9,15 +9,22 @@ from drivetrain.detection.annotations import Detections, Flags, GroundTruth
 
 Columns = TypeVar("Columns", GroundTruth, Detections)
 
-# Columns that count images, categories or the whole set, not annotations.
-_OF_THE_SET = (
-    "image_ids",
-    "category_ids",
-    "image_sizes",
-    "image_names",
-    "category_names",
-    "federation",
-    "source",
+# The columns of a value an entry; the others are about the set, its images or its categories.
+_OF_ENTRIES = (
+    "ids",
+    "images",
+    "categories",
+    "scores",
+    "boxes",
+    "areas",
+    "crowd",
+    "ignore",
+    "group_of",
+    "masks",
+    "keypoints",
+    "visible",
+    "rotated",
+    "places",
 )
 
 
@@ -38,10 +45,10 @@ def select(columns: Columns, keep: Flags) -> Columns:
     if keep.all():
         return columns
     rows = np.flatnonzero(keep)
-    chosen = {}
-    for one in fields(columns):
-        value = getattr(columns, one.name)
-        if one.name in _OF_THE_SET or value is None:
-            continue
-        chosen[one.name] = value.take(rows) if one.name == "masks" else value[rows]
+    given = {name: getattr(columns, name, None) for name in _OF_ENTRIES}
+    chosen = {
+        name: value.take(rows) if name == "masks" else value[rows]
+        for name, value in given.items()
+        if value is not None
+    }
     return replace(columns, **chosen)

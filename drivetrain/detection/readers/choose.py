@@ -13,7 +13,7 @@ from drivetrain.core.checks import check_choice
 from drivetrain.detection.annotations import Detections, GroundTruth
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.readers import dota, voc, yolo
-from drivetrain.detection.readers.lines import numbers
+from drivetrain.detection.readers.lines import label_files, numbers
 from drivetrain.detection.readers.text import split_line
 from drivetrain.detection.readers.told import Told, told_of
 
@@ -81,7 +81,7 @@ def read_ground_truth(
     chosen = FORMATS[name]
     read = chosen.reader(chosen.truth)
     if name == "coco":
-        truth: GroundTruth = read(place, issues=issues, **_threads(options))
+        truth: GroundTruth = read(place, issues=issues, **_of_json(options))
         return truth
     truth = read(place, options, issues)
     return truth
@@ -114,7 +114,7 @@ def read_detections(
     chosen = FORMATS[name]
     read = chosen.reader(chosen.found)
     if name == "coco":
-        found: Detections = read(place, truth, issues=issues, **_threads(options))
+        found: Detections = read(place, truth, issues=issues, **_of_json(options))
         return found
     found = read(place, truth, options, issues)
     return found
@@ -140,8 +140,10 @@ def _place(path: str | PathLike[str], format: str) -> tuple[Path, str]:
     return place, seen
 
 
-def _threads(options: Told) -> dict[str, int]:
-    return {} if options.threads is None else {"threads": options.threads}
+def _of_json(options: Told) -> dict[str, Any]:
+    """Return what the reader of COCO's JSON is told, in its own words."""
+    given = {"task": options.task, "threads": options.threads}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _of_file(path: Path) -> str:
@@ -178,7 +180,7 @@ def _of_folder(path: Path) -> str:
     folder = yolo.labels_folder(path)
     files = [one for one in folder.iterdir() if one.is_file()]
     kinds = Counter(one.suffix.lower() for one in files)
-    labels = yolo.label_files(folder)
+    labels = label_files(folder)
     known = {".xml": kinds[".xml"], ".txt": len(labels)}
     tables = [one for one in files if one.suffix.lower() in (".json", ".csv", ".parquet")]
     if not any(known.values()):
@@ -216,19 +218,25 @@ def _nothing(path: Path, files: Iterable[Path], tables: list[Path]) -> str:
 def _of_text(files: list[Path], path: Path) -> str:
     """Return the format of text files, of which each line must be of one kind."""
     lines = [words for file in files[:_SAMPLE_FILES] for words in _sample(file)]
-    kinds = Counter(_kind(words) for words in lines)
-    kinds.pop("heading", None)
-    if not kinds:
+    kinds = [_kind(words) for words in lines]
+    counts = Counter(kind for kind in kinds if kind != "heading")
+    if not counts:
         raise ValueError(f"{path}: the files are empty: tell format=.")
-    if len(kinds) > 1 or None in kinds:
-        odd = next(words for words in lines if _kind(words) != kinds.most_common(1)[0][0])
-        seen = ", ".join(f"{n} lines of {kind or 'no known kind'}" for kind, n in kinds.items())
+    if None in counts or ("dota" in counts and len(counts) > 1):
+        usual = counts.most_common(1)[0][0]
+        odd = next(words for words, kind in zip(lines, kinds) if kind not in (usual, "heading"))
+        seen = ", ".join(f"{n} lines of {kind or 'no known kind'}" for kind, n in counts.items())
         raise ValueError(
             f"{path}: the lines fit no one format ({seen}; for one, "
             f"{' '.join(odd)[:60]!r}): tell format=, one of {', '.join(map(repr, FORMATS))}."
         )
-    (kind,) = kinds
-    return _box_order(lines, path) if kind == "text" else str(kind)
+    if "dota" in counts:
+        return "dota"
+    # A box may reach past its image, but most do not.
+    numbered = all(words[0].isdigit() and len(words) > 4 for words in lines)
+    listed = path.is_dir() and (yolo.labels_folder(path) / "classes.txt").is_file()
+    parts = counts["yolo"] > counts["text"] or (numbered and listed)
+    return "yolo" if parts else _box_order(lines, path)
 
 
 def _sample(file: Path) -> list[list[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 from drivetrain.detection.annotations import Detections, GroundTruth
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.readers.lines import (
+    label_files,
     numbers,
     read_lines,
     refuse_line,
@@ -46,7 +47,7 @@ def read_ground_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
     References:
         Xia et al., DOTA: A Large-scale Dataset for Object Detection in Aerial Images, CVPR 2018.
     """
-    files = text_files(path)
+    files = label_files(path)
     rows = _Corners()
     for file in files:
         for line, words in read_lines(file, issues):

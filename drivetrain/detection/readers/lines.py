@@ -7,6 +7,16 @@ from drivetrain.detection.issues import Issue, Issues
 
 Line = tuple[int, list[str]]
 
+# Lists of classes or images that lie among the labels.
+_NOT_LABELS = frozenset(("classes.txt", "train.txt", "val.txt", "test.txt", "labels.txt"))
+
+
+def label_files(path: Path) -> list[Path]:
+    """Return the files of labels of a folder by name, without lists of classes or images."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob("*.txt") if file.name not in _NOT_LABELS)
+
 
 def read_text(path: Path, issues: Issues) -> str | None:
     """Return a file's text (UTF-8, a byte order mark is dropped), or None where it is not text.

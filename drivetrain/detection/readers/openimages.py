@@ -11,7 +11,7 @@ import numpy as np
 
 from drivetrain.detection.annotations import Detections, Federation, Floats, GroundTruth, Ids
 from drivetrain.detection.issues import Issue, Issues
-from drivetrain.detection.readers.names import Names, listed
+from drivetrain.detection.readers.names import Names, listed, stem
 from drivetrain.detection.readers.rows import (
     Listing,
     Rows,
@@ -53,10 +53,10 @@ def read_ground_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
     rows = _rows(table, issues, scored=False)
     labels = _read_labels(told, issues)
     tree = _ancestors(told)
-    sizes = {} if told.sizes is None else by_stem(told_sizes(told.sizes))
     images = {*table.words("ImageID"), *(image for image, _ in labels)} - {""}
     classes = {*rows.classes, *(name for _, name in labels), *tree, *_all(tree)}
     names = sorted(classes) if told.names is None else listed("names", told.names)
+    sizes = _sizes(told, images)
     rows.boxes = _scaled(rows.boxes, rows.images, sizes)
     listing = Listing(images=images, classes=names, sizes=sizes)
     truth = to_truth(rows, listing, told, issues, str(path))
@@ -82,7 +82,7 @@ def read_detections(path: Path, truth: GroundTruth, told: Told, issues: Issues) 
     """
     rows = _rows(read_table(path, issues), issues, scored=True)
     names = Names.images(truth)
-    sizes = {} if told.sizes is None else by_stem(told_sizes(told.sizes))
+    sizes = _sizes(told, set(rows.images))
     if told.sizes is None and truth.image_sizes is not None:
         table = dict(zip(truth.image_ids.tolist(), map(tuple, truth.image_sizes.tolist())))
         known = {image: names.named(image) for image in dict.fromkeys(rows.images)}
@@ -134,6 +134,14 @@ def _scaled(boxes: Floats, images: Any, sizes: Mapping[str, tuple[int, int]]) ->
     scale = np.array([sizes.get(name, (1, 1)) for name in images], np.float64).reshape(-1, 2)
     scale[scale == 0] = 1
     return boxes * scale[:, [1, 0, 1, 0]]
+
+
+def _sizes(told: Told, images: set[str]) -> dict[str, tuple[int, int]]:
+    """Return the told sizes under the names that the table gives the images."""
+    sizes = {} if told.sizes is None else told_sizes(told.sizes)
+    loose = by_stem(sizes)
+    found = {name: sizes.get(name) or loose.get(stem(name)) for name in images}
+    return {name: size for name, size in found.items() if size is not None}
 
 
 def _read_labels(told: Told, issues: Issues) -> dict[tuple[str, str], float]:

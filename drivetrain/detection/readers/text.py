@@ -8,7 +8,13 @@ import numpy as np
 
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth
 from drivetrain.detection.issues import Issues
-from drivetrain.detection.readers.lines import numbers, read_lines, refuse_line, shown
+from drivetrain.detection.readers.lines import (
+    label_files,
+    numbers,
+    read_lines,
+    refuse_line,
+    shown,
+)
 from drivetrain.detection.readers.rows import (
     Listing,
     Rows,
@@ -19,7 +25,6 @@ from drivetrain.detection.readers.rows import (
     to_truth,
 )
 from drivetrain.detection.readers.told import Told
-from drivetrain.detection.readers.voc import text_files
 
 
 def read_padilla_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
@@ -100,7 +105,7 @@ class _Lines:
 
 
 def _truth(path: Path, told: Told, issues: Issues, kind: str) -> GroundTruth:
-    files = text_files(path)
+    files = label_files(path)
     rows = _rows(_read(files, kind, issues, scored=False), kind, told, scored=False)
     return to_truth(rows, Listing(images=[one.stem for one in files]), told, issues, str(path))
 
@@ -108,7 +113,7 @@ def _truth(path: Path, told: Told, issues: Issues, kind: str) -> GroundTruth:
 def _detections(
     path: Path, truth: GroundTruth, told: Told, issues: Issues, kind: str
 ) -> Detections:
-    lines = _read(text_files(path), kind, issues, scored=True)
+    lines = _read(label_files(path), kind, issues, scored=True)
     return to_detections(_rows(lines, kind, told, scored=True), truth, issues, str(path))
 
 

@@ -9,7 +9,13 @@ import numpy as np
 from drivetrain.detection.annotations import Detections, GroundTruth
 from drivetrain.detection.issues import Issue, Issues
 from drivetrain.detection.readers import shapes
-from drivetrain.detection.readers.lines import numbers, read_lines, refuse_line, shown
+from drivetrain.detection.readers.lines import (
+    label_files,
+    numbers,
+    read_lines,
+    refuse_line,
+    shown,
+)
 from drivetrain.detection.readers.names import Names, listed, yaml_names
 from drivetrain.detection.readers.rows import Listing, Rows, to_detections, to_truth
 from drivetrain.detection.readers.sizes import (
@@ -22,7 +28,6 @@ from drivetrain.detection.readers.sizes import (
 from drivetrain.detection.readers.told import Task, Told
 
 _NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "classes.names")
-_NOT_LABELS = frozenset(("classes.txt", "train.txt", "val.txt", "test.txt", "labels.txt"))
 
 
 def read_ground_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
@@ -88,13 +93,6 @@ def labels_folder(path: Path) -> Path:
     """Return the folder of the text files: ``labels`` inside a data set's folder, or it itself."""
     inner = path / "labels"
     return inner if inner.is_dir() and not label_files(path) else path
-
-
-def label_files(path: Path) -> list[Path]:
-    """Return the files of labels of a folder by name, without lists of classes or images."""
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.glob("*.txt") if file.name not in _NOT_LABELS)
 
 
 def class_names(folder: Path, told: Told) -> list[str] | None:

@@ -21,7 +21,7 @@ _WORDS = {
 def refuse_losses(
     columns: GroundTruth | Detections, to: str, holds: tuple[str, ...], issues: Issues
 ) -> None:
-    """Record what of the columns a format cannot hold: an error, or it is left out.
+    """Record what of the columns a format cannot hold: an error (areas: a note), or it is left out.
 
     Args:
         columns: What is to be written.
@@ -35,11 +35,10 @@ def refuse_losses(
     for name, words in _WORDS.items():
         entries = _entries(columns, name)
         if name not in holds and entries:
-            what = f"{to} cannot hold {words}: they are lost (be lenient to write the rest)"
-            issues.refuse(
-                Issue(kind=f"lost-{name}", source=columns.source, what=what, done="dropped"),
-                entries,
-            )
+            what = f"{to} cannot hold {words}: {entries} are lost"
+            issue = Issue(kind=f"lost-{name}", source=columns.source, what=what, done="dropped")
+            # Only COCO's ranges look at areas; every other loss changes what is found.
+            (issues.note if name == "areas" else issues.refuse)(issue, entries)
 
 
 def _entries(columns: GroundTruth | Detections, name: str) -> int:
