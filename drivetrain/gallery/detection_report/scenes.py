@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from drivetrain.detection.result import Result
 from drivetrain.detection.summaries import whole
 from drivetrain.gallery.page.section import Figure
 
-COUNT, WIDE, MOST_BOXES = 9, 280, 60
+if TYPE_CHECKING:
+    from PIL import Image
+
+COUNT, MOST_BOXES = 9, 60
+WIDE, TALL = 280, 420
 INKS = {"missed": "orange", "false": "purple", "found": "teal", "true": "teal"}
 
 _HALO = "paint-order:stroke;stroke:var(--paper);stroke-width:3px"
@@ -42,13 +47,13 @@ def figure(result: Result, folder: Path | None = None) -> Figure | None:
     found = worst(result)
     if not found:
         return None
-    missing = [one for one in found if _file(one, folder) is None]
-    without = "" if not missing else " Boxes alone where no picture was found."
+    pictures = [_file(one, folder) for one in found]
+    without = " Boxes alone where no picture was found." if None in pictures else ""
     return Figure(
         title=f"The {len(found)} images with most mistakes"
         if len(found) > 1
         else "The image with most mistakes",
-        panels=tuple(drawn(one, folder) for one in found),
+        panels=tuple(drawn(*each) for each in zip(found, pictures, strict=True)),
         caption="Orange and dashed: truths that were missed. Purple: false detections. Green: "
         "truths that were found. Detections count from the score that gives the best F1, at IoU "
         f"{result.style.thresholds[0]:g}.{without}",
@@ -129,13 +134,11 @@ def _size(result: Result, place: Ids, boxes: Floats) -> tuple[float, float]:
     return max(float(far[0]) * 1.03, 1.0), max(float(far[1]) * 1.03, 1.0)
 
 
-def drawn(scene: Scene, folder: Path | None) -> str:
-    """Return the image with its boxes as an inline SVG."""
+def drawn(scene: Scene, picture: bytes | None) -> str:
+    """Return the image with its boxes as an inline SVG, over its picture (JPEG) if there is one."""
     width, height = scene.size
-    scale = WIDE / width
-    shown = min(height * scale, 420.0)
-    scale = min(scale, shown / height)
-    parts = [_picture(scene, folder, width * scale, height * scale)]
+    scale = min(WIDE / width, TALL / height)
+    parts = [_picture(picture, width * scale, height * scale)]
     marked = zip(scene.boxes * scale, scene.kinds, scene.labels, strict=True)
     for (x, y, w, h), kind, label in sorted(marked, key=lambda each: each[1] == "missed"):
         ink = INKS[kind]
@@ -164,35 +167,40 @@ def drawn(scene: Scene, folder: Path | None) -> str:
     )
 
 
-def _picture(scene: Scene, folder: Path | None, width: float, height: float) -> str:
-    file = _file(scene, folder)
-    if file is None:
+def _picture(picture: bytes | None, width: float, height: float) -> str:
+    if picture is None:
         return (
             f'<rect x="0" y="16" width="{width:.1f}" height="{height:.1f}" '
             'fill="var(--level-0)" stroke="var(--grid)"/>'
         )
-    data = base64.b64encode(_small(file, width, height)).decode()
+    data = base64.b64encode(picture).decode()
     return (
         f'<image x="0" y="16" width="{width:.1f}" height="{height:.1f}" '
         f'preserveAspectRatio="none" href="data:image/jpeg;base64,{data}"/>'
     )
 
 
-def _file(scene: Scene, folder: Path | None) -> Path | None:
+def _file(scene: Scene, folder: Path | None) -> bytes | None:
+    """Return the scene's picture out of a folder as a small JPEG; None where there is none."""
     if folder is None:
         return None
     path = folder / scene.name
     # A name from a file may point anywhere; only files inside the folder are shown.
-    inside = path.resolve().is_relative_to(folder.resolve())
-    return path if inside and path.is_file() else None
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        return None
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return jpeg(picture)
+    except (UnidentifiedImageError, OSError):
+        return None
 
 
-def _small(file: Path, width: float, height: float) -> bytes:
-    from PIL import Image
-
-    with Image.open(file) as picture:
-        # Twice the drawn size, for sharp screens.
-        small = picture.convert("RGB").resize((round(2 * width), round(2 * height)))
-        written = io.BytesIO()
-        small.save(written, "JPEG", quality=72)
+def jpeg(picture: "Image.Image") -> bytes:
+    """Return a picture as a JPEG of twice the width at which it is drawn, for sharp screens."""
+    small = picture.convert("RGB")
+    small.thumbnail((2 * WIDE, 2 * TALL))
+    written = io.BytesIO()
+    small.save(written, "JPEG", quality=72)
     return written.getvalue()
