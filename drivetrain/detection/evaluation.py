@@ -1,7 +1,8 @@
 """The one call: truths and detections in, numbers out."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -152,7 +153,7 @@ def evaluate(
     )
     advance(STAGES[2])
     truth, found = inspect(truth, found, issues)
-    _check_columns(truth, found, task)
+    truth, found = _compared(truth, found, task), _compared(found, truth, task)
     advance(STAGES[3])
     judged = judge(truth, found, chosen, task, backend=which, limits=limits, threads=threads)
     advance(STAGES[4])
@@ -198,16 +199,21 @@ def _silent(words: str) -> None:
 
 
 def _limits(options: Options) -> Limits:
-    for name in options:
-        if name not in Options.__annotations__:
-            known = ", ".join(sorted(Options.__annotations__))
-            hint = did_you_mean(name, Options.__annotations__) or f" Expected one of: {known}."
-            raise TypeError(f"evaluate has no option {name!r}.{hint}")
+    check_options(options, Options.__annotations__, "evaluate")
     return Limits(
         images=_ids("images", options.get("images")),
         categories=_ids("categories", options.get("categories")),
         sigmas=_sigmas(options.get("sigmas")),
     )
+
+
+def check_options(options: Iterable[str], known: Iterable[str], whose: str) -> None:
+    """Raise a TypeError for an option that is not known."""
+    offered = sorted(known)
+    for name in options:
+        if name not in offered:
+            hint = did_you_mean(name, offered) or f" Expected one of: {', '.join(offered)}."
+            raise TypeError(f"{whose} has no option {name!r}.{hint}")
 
 
 def _ids(name: str, value: ArrayLike | None) -> Ids | None:
@@ -263,11 +269,20 @@ def _read(
 _COMPARED = {"segm": "masks", "boundary": "masks", "keypoints": "keypoints", "rotated": "rotated"}
 
 
-def _check_columns(truth: GroundTruth, found: Detections, task: str) -> None:
-    for columns in (truth, found):
-        name = _COMPARED.get(task)
-        if name is not None and getattr(columns, name) is None and len(columns):
-            raise ValueError(
-                f"task {task!r} compares {name}, and {columns.source} has none. "
-                f"Give {name}, or another task."
-            )
+def _compared(columns: Any, other: Any, task: str) -> Any:
+    """Return the columns with what the task compares: empty where there is nothing anyway."""
+    name = _COMPARED.get(task)
+    if name is None or getattr(columns, name) is not None:
+        return columns
+    if len(columns):
+        raise ValueError(
+            f"task {task!r} compares {name}, and {columns.source} has none. "
+            f"Give {name}, or another task."
+        )
+    if name == "masks":
+        from drivetrain.detection.masks import Masks
+
+        return replace(columns, masks=Masks.concatenate([]))
+    theirs = getattr(other, name)
+    width = (0, 5) if name == "rotated" else (0, 17, 3)
+    return replace(columns, **{name: np.empty(width if theirs is None else (0, *theirs.shape[1:]))})

@@ -1,0 +1,178 @@
+"""One image's boxes, labels and scores, as training loops hold them, checked and put in columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from drivetrain.core.checks import check_array, check_choice
+from drivetrain.detection.annotations import Floats
+from drivetrain.detection.masks import Masks, from_dense
+
+BOX_FORMATS = ("xyxy", "xywh", "cxcywh")
+#: What is compared, by task: the key that a dictionary must have.
+COMPARED = {"segm": "masks", "boundary": "masks", "keypoints": "keypoints", "rotated": "rotated"}
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """How dictionaries of one image each become columns.
+
+    Attributes:
+        task: What is compared.
+        box_format: ``xyxy`` (corners), ``xywh``, or ``cxcywh`` (centre).
+        finite: Whether NaN and infinities are refused here.
+    """
+
+    task: str
+    box_format: str
+    finite: bool
+
+    def __post_init__(self) -> None:
+        check_choice("box_format", self.box_format, BOX_FORMATS)
+
+    def found(self, images: Sequence[int], preds: Sequence[Mapping[str, Any]]) -> Columns:
+        """Return the columns of predictions, (n, ...) in the images' order."""
+        parts = [self._shapes(f"preds[{i}]", one) for i, one in enumerate(preds)]
+        for i, (part, one) in enumerate(zip(parts, preds)):
+            part["scores"] = self._column(f"preds[{i}]", one, "scores", len(part["labels"]))
+        return self._joined(images, parts, ["scores"])
+
+    def truth(self, images: Sequence[int], target: Sequence[Mapping[str, Any]]) -> Columns:
+        """Return the columns of targets, (n, ...) in the images' order."""
+        parts = [self._shapes(f"target[{i}]", one) for i, one in enumerate(target)]
+        for i, (part, one) in enumerate(zip(parts, target)):
+            at, n = f"target[{i}]", len(part["labels"])
+            for name, key in (("crowd", "iscrowd"), ("ignore", "ignore"), ("ignore", "difficult")):
+                if key in one:
+                    part[name] = part.get(name, False) | (self._column(at, one, key, n) != 0)
+                part.setdefault(name, np.zeros(n, np.bool_))
+            part["areas"] = self._areas(at, one, part)
+        return self._joined(images, parts, ["crowd", "ignore", "areas"])
+
+    def _shapes(self, at: str, one: Any) -> Columns:
+        """The labels of one image, its boxes in x, y, width, height, and what else is compared."""
+        if not isinstance(one, Mapping):
+            raise TypeError(f"{at} must be a dictionary. Got {type(one).__name__}.")
+        labels = check_array(f"{at}['labels']", _given(at, one, "labels"), dtype=np.int64)
+        if labels.ndim != 1:
+            raise ValueError(f"{at}['labels'] must be 1-d. Got shape {labels.shape}.")
+        part: Columns = {"labels": labels}
+        compared = COMPARED.get(self.task)
+        if compared is not None:
+            part[compared] = self._compared(at, one, compared, len(labels))
+        part["boxes"] = self._boxes(at, one, part)
+        return part
+
+    def _compared(self, at: str, one: Mapping[str, Any], key: str, n: int) -> Any:
+        value, name = _given(at, one, key), f"{at}[{key!r}]"
+        if key == "masks":
+            masks = value if isinstance(value, Masks) else _masks(name, value, n)
+            if len(masks) != n:
+                raise ValueError(f"{name} must be {n}, one a label. Got {len(masks)}.")
+            return masks
+        array = check_array(name, value, finite=self.finite)
+        if array.size == 0 and n == 0:
+            return None
+        tail = (5,) if key == "rotated" else (*array.shape[1:2], 3)
+        if array.shape != (n, *tail):
+            wanted = f"({n}, 5)" if key == "rotated" else f"({n}, keypoints, 3)"
+            raise ValueError(f"{name} must be of shape {wanted}. Got {array.shape}.")
+        return array
+
+    def _boxes(self, at: str, one: Mapping[str, Any], part: Columns) -> Floats:
+        n = len(part["labels"])
+        if "masks" in part:
+            return part["masks"].boxes
+        if "boxes" not in one and part.get("keypoints") is not None:
+            return _extent(part["keypoints"])
+        if "boxes" not in one and (n == 0 or part.get("rotated") is not None):
+            return np.zeros((n, 4))
+        boxes = self._column(at, one, "boxes", n, 4)
+        if self.box_format == "xyxy":
+            return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
+        if self.box_format == "cxcywh":
+            return np.concatenate((boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]), axis=1)
+        return boxes
+
+    def _areas(self, at: str, one: Mapping[str, Any], part: Columns) -> Floats:
+        if "area" in one:
+            return self._column(at, one, "area", len(part["labels"]))
+        if "masks" in part:
+            return part["masks"].areas.astype(np.float64)
+        sides = part["boxes"] if part.get("rotated") is None else part["rotated"]
+        return sides[:, 2] * sides[:, 3]
+
+    def _column(
+        self, at: str, one: Mapping[str, Any], key: str, n: int, *tail: int
+    ) -> NDArray[np.float64]:
+        name = f"{at}[{key!r}]"
+        array = check_array(name, _given(at, one, key), finite=self.finite)
+        if array.size == 0 and n == 0:
+            return np.zeros((0, *tail))
+        if array.shape != (n, *tail):
+            raise ValueError(
+                f"{name} must be of shape {(n, *tail)}, as there are {n} labels. Got {array.shape}."
+            )
+        return array
+
+    def _joined(self, images: Sequence[int], parts: list[Columns], names: list[str]) -> Columns:
+        sizes = [len(part["labels"]) for part in parts]
+        out: Columns = {
+            "images": np.repeat(np.array(images, np.int64), sizes),
+            "categories": _concatenated([part["labels"] for part in parts], np.int64),
+            "boxes": _concatenated([part["boxes"] for part in parts], np.float64, 4),
+        }
+        for name in names:
+            kind = np.bool_ if name in ("crowd", "ignore") else np.float64
+            out[name] = _concatenated([part[name] for part in parts], kind)
+        compared = COMPARED.get(self.task)
+        if compared == "masks":
+            out[compared] = Masks.concatenate([part[compared] for part in parts])
+        elif compared is not None:
+            some = [part[compared] for part in parts if part[compared] is not None]
+            out[compared] = stacked(compared, some)
+        return out
+
+
+def stacked(name: str, arrays: list[NDArray[Any]]) -> NDArray[np.float64] | None:
+    """Return arrays one after the other; None where there are none.
+
+    Raises:
+        ValueError: They differ in their number of keypoints.
+    """
+    shapes = sorted({array.shape[1:] for array in arrays})
+    if len(shapes) > 1:
+        counts = " and ".join(str(shape[0]) for shape in shapes)
+        raise ValueError(f"{name} must be equally many for every object. Got {counts}.")
+    return np.concatenate(arrays) if arrays else None
+
+
+def _given(at: str, one: Mapping[str, Any], key: str) -> Any:
+    if key not in one:
+        had = ", ".join(repr(name) for name in one) or "nothing"
+        raise ValueError(f"{at} has no {key!r}. It has {had}.")
+    return one[key]
+
+
+def _masks(name: str, value: ArrayLike, n: int) -> Masks:
+    pixels = check_array(name, value, dtype=np.bool_ if _is_bool(value) else np.float64)
+    return Masks.concatenate([]) if n == 0 and pixels.size == 0 else from_dense(pixels)
+
+
+def _is_bool(value: ArrayLike) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.bool_
+
+
+def _extent(points: Floats) -> Floats:
+    """The box about all keypoints, labelled or not, as COCO takes it for results."""
+    low, high = points[:, :, :2].min(axis=1), points[:, :, :2].max(axis=1)
+    return np.concatenate((low, high - low), axis=1)
+
+
+def _concatenated(arrays: list[NDArray[Any]], kind: Any, *tail: int) -> NDArray[Any]:
+    return np.concatenate([np.zeros((0, *tail), kind), *arrays]).astype(kind, copy=False)
