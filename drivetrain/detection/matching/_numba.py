@@ -200,10 +200,12 @@ def box_candidates(low, high, groups, boxes, rule, out):
                     (x1 if x1 < right[j] else right[j]) - (x if x > left[j] else left[j]) + plus
                 )
                 down = (y1 if y1 < bottom[j] else bottom[j]) - (y if y > top[j] else top[j]) + plus
-                if across <= 0 or down <= 0:
+                shared = across * down
+                union = area + (areas[j] - shared) * shares[j]
+                # One branch for all that is not near; an overlap of NaN never is.
+                if not ((across > 0) & (down > 0) & (shared >= near * union)):
                     continue
-                overlap = across * down
-                overlap /= area + areas[j] - overlap if shares[j] else area
+                overlap = shared / (area + areas[j] - shared if shares[j] else area)
                 if overlap >= minimum:
                     # In order of preference: the greater first, of equal ones the later.
                     to = n

@@ -4,7 +4,7 @@
 from numba import njit
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def exponents(pairs, found, truth, rule, many, terms):
     """Write the exponents -e of each pair that may reach the least similarity; return how many.
 
