@@ -5,6 +5,7 @@ Shapes: D detections and G truths that are counted, P pairs, K classes, I images
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from drivetrain.core.checks import check_choice, check_real
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth, Ids
-from drivetrain.detection.matching._numba import sort_falling
 from drivetrain.detection.matching.candidates import TASKS, Candidates, find_candidates
 from drivetrain.detection.matching.index import Index
 from drivetrain.detection.matching.threads import run_jobs, thread_count
@@ -130,11 +130,13 @@ class Pool:
     @cached_property
     def ranking(self) -> NDArray[np.int32]:
         """Detections of each class by falling score, equal ones by image, (D,)."""
-        out = np.arange(len(self), dtype=np.int32)
-        scores = self.index.scores.copy()
-        edges = zip(self.segments[:-1].tolist(), self.segments[1:].tolist())
-        jobs = [(scores[low:high], out[low:high]) for low, high in edges if high > low + 1]
-        run_jobs(sort_falling, jobs, thread_count(self.threads))
+        out = np.empty(len(self), np.int32)
+
+        def sort(low: int, high: int) -> None:
+            falling = np.negative(self.index.scores[low:high])
+            out[low:high] = np.argsort(falling, kind="stable") + low
+
+        run_jobs(sort, pairwise(self.segments.tolist()), thread_count(self.threads))
         return out
 
     @cached_property
