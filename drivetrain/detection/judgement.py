@@ -4,7 +4,7 @@ Shapes: T thresholds, K classes, A area ranges, M caps.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -15,10 +15,10 @@ from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTr
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.events import Events, by_definition
 from drivetrain.detection.problem import average_precisions, pose, tables
-from drivetrain.detection.styles import Style
+from drivetrain.detection.styles import EVERY_DETECTION, Style
 
 if TYPE_CHECKING:
-    from drivetrain.detection.matching import Index, Matches
+    from drivetrain.detection.matching import Candidates, Index, Matches
     from drivetrain.detection.protocols import Pools, Verdict
 
 BACKENDS = ("numba", "reference")
@@ -38,15 +38,20 @@ class Judgement:
 
     Attributes:
         tables: The curves at the style's recalls.
-        average_precision: Area under each curve as the style means it, (T, K, A, M).
+        find_areas: Computes ``average_precision``.
         find_events: Computes ``events``.
         find_verdict: Computes ``verdict``.
     """
 
     tables: Tables
-    average_precision: Floats
+    find_areas: Callable[[], Floats]
     find_events: Callable[[], Events]
     find_verdict: Callable[[], "Verdict"]
+
+    @cached_property
+    def average_precision(self) -> Floats:
+        """Area under each curve as the style means it, (T, K, A, M)."""
+        return self.find_areas()
 
     @cached_property
     def verdict(self) -> "Verdict":
@@ -80,52 +85,138 @@ def judge(
 
     least = min(min(style.thresholds) for style in styles)
     pools = Pools(truth, found, task, minimum=least, threads=threads, **limits)
-    return {
-        style.name: _by_kernels(pools, style, limits, threads)
-        if len(styles) == 1 and _plain(style, truth)
-        else _of_verdict(pools.judge(style))
-        for style in styles
-    }
+    kernels = Kernels(pools, limits, threads, cap=_common_cap(styles))
+    # COCO's first: what they find serves the others.
+    judged = {one.name: kernels.judge(one) for one in sorted(styles, key=kernels.is_general)}
+    return {style.name: judged[style.name] for style in styles}
 
 
-def _plain(style: Style, truth: GroundTruth) -> bool:
-    """Whether a style is COCO's but for its numbers, on truths without anybody else's rules."""
-    return (
-        style.assignment == "best-free"
-        and style.interpolation == "101-point"
-        and style.max_per_image is None
-        and (style.group_of == "plain" or truth.group_of is None)
-        and not ((style.federated or style.hierarchy) and truth.federation is not None)
-    )
+def _common_cap(styles: Sequence[Style]) -> int | None:
+    """The detections of a class and image that any style looks at; None where others might."""
+    return styles[0].max_detections[-1] if len(styles) == 1 else None
 
 
-def _by_kernels(pools: "Pools", style: Style, limits: Limits, threads: int | None) -> Judgement:
-    from drivetrain.detection.matching import Index, find_candidates, match
-    from drivetrain.detection.precision import accumulate
+class Kernels:
+    """COCO's kernels where a style is COCO's but for its numbers; the general ones for others.
 
-    truth, found, task = pools.truth, pools.found, pools.task
-    chosen = {"images": limits.get("images"), "categories": limits.get("categories")}
-    sigmas = limits.get("sigmas")
-    index = Index.build(truth, found, per_class=style.per_class, threads=threads, **chosen)
-    candidates = find_candidates(
-        index,
-        truth,
-        found,
-        task,
-        min(style.thresholds),
-        style=style,
-        cap=style.max_detections[-1],
-        sigmas=None if sigmas is None else sigmas.tolist(),
-        threads=threads,
-    )
-    matches = match(index, candidates, truth, found, style, task=task, threads=threads)
-    curves = accumulate(index, matches, style, threads=threads)
-    return Judgement(
-        tables=curves,
-        average_precision=np.mean(curves.precision, axis=1),
-        find_events=partial(events_of_matches, index, matches, style),
-        find_verdict=partial(pools.judge, style),
-    )
+    One order and one set of overlapping pairs serve all styles that ask for the same.
+
+    Args:
+        pools: The data, and the general ones.
+        limits: What is counted.
+        threads: Threads to use.
+        cap: Detections of a class and image to look at; all where None.
+    """
+
+    def __init__(
+        self, pools: "Pools", limits: Limits, threads: int | None, *, cap: int | None
+    ) -> None:
+        self.pools, self.limits, self.threads, self.cap = pools, limits, threads, cap
+        self._indices: dict[bool, Index] = {}
+        self._candidates: dict[tuple[bool, bool, bool], Candidates] = {}
+        self._lent: set[tuple[bool, bool, bool]] = set()
+
+    def judge(self, style: Style) -> Judgement:
+        """Return the judgement of a style."""
+        if self.is_general(style):
+            self._lend(style)
+            return _of_verdict(self.pools.judge(style))
+        from drivetrain.detection.matching import match
+        from drivetrain.detection.precision import accumulate
+
+        truth, found, task = self.pools.truth, self.pools.found, self.pools.task
+        index, pairs = self._index(style), self._pairs(style)
+        matches = match(index, pairs, truth, found, style, task=task, threads=self.threads)
+        curves = accumulate(index, matches, style, threads=self.threads)
+        return Judgement(
+            tables=curves,
+            find_areas=lambda: np.mean(curves.precision, axis=1),
+            find_events=partial(events_of_matches, index, matches, style),
+            find_verdict=partial(self.pools.judge, style),
+        )
+
+    def is_general(self, style: Style) -> bool:
+        """Whether the data ask for any of a style's rules that COCO's kernels do not know."""
+        truth = self.pools.truth
+        if style.assignment != "best-free" or style.interpolation != "101-point":
+            return True
+        if style.group_of != "plain" and truth.group_of is not None:
+            return True
+        if (style.federated or style.hierarchy) and truth.federation is not None:
+            return True
+        if not style.crowd and self.pools.task != "bbox" and truth.crowd.any():
+            return True  # The overlaps with crowds are known, and others dear.
+        return style.max_per_image is not None and self._most(style) > style.max_per_image
+
+    def _most(self, style: Style) -> int:
+        """The most detections of an image; without bound where some are of classes not counted."""
+        index = self._index(style)
+        if len(index.detections) < len(self.pools.found):
+            return EVERY_DETECTION
+        sizes = np.bincount(index.images, np.diff(index.first_detection))
+        return int(sizes.max(initial=0))
+
+    def _index(self, style: Style) -> "Index":
+        from drivetrain.detection.matching import Index
+
+        if style.per_class not in self._indices:
+            self._indices[style.per_class] = Index.build(
+                self.pools.truth,
+                self.pools.found,
+                images=self.limits.get("images"),
+                categories=self.limits.get("categories"),
+                per_class=style.per_class,
+                threads=self.threads,
+            )
+        return self._indices[style.per_class]
+
+    def _pairs(self, style: Style) -> "Candidates":
+        from drivetrain.detection.matching import find_candidates
+
+        crowd = style.crowd or not self.pools.truth.crowd.any()
+        key = (style.per_class, style.inclusive, crowd)
+        if key not in self._candidates:
+            sigmas = self.limits.get("sigmas")
+            self._candidates[key] = find_candidates(
+                self._index(style),
+                self.pools.truth,
+                self.pools.found,
+                self.pools.task,
+                self.pools.minimum,
+                style=replace(style, crowd=crowd),
+                cap=self.cap,
+                sigmas=None if sigmas is None else sigmas.tolist(),
+                threads=self.threads,
+            )
+        return self._candidates[key]
+
+    def _lend(self, style: Style) -> None:
+        """Let the general ones have the pairs that are known."""
+        from drivetrain.detection.protocols import Pool
+
+        truth = self.pools.truth
+        key = (style.per_class, style.inclusive, True)
+        known = self._candidates.get(key)
+        expands = style.hierarchy and truth.federation is not None
+        if known is None or self.cap is not None or truth.group_of is not None or expands:
+            return
+        if key in self._lent:
+            return
+        self._lent.add(key)
+        index, chosen = self._index(style), self.limits.get("categories")
+        every = np.unique(truth.category_ids if chosen is None else chosen)
+        self.pools.keep(
+            Pool.of(
+                truth,
+                self.pools.found,
+                index,
+                known,
+                task=self.pools.task,
+                categories=index.category_ids if style.per_class else every,
+                inclusive=style.inclusive,
+                threads=self.threads,
+            )
+        )
 
 
 def events_of_matches(index: "Index", matches: "Matches", style: Style) -> Events:
@@ -158,7 +249,7 @@ def _by_definition(
 ) -> Judgement:
     return Judgement(
         tables=tables(truth, found, style, task, **limits),
-        average_precision=average_precisions(truth, found, style, task, **limits),
+        find_areas=partial(average_precisions, truth, found, style, task, **limits),
         find_events=lambda: by_definition(pose(truth, found, style, task, **limits)),
         find_verdict=partial(_find_verdict, truth, found, style, task, limits),
     )
@@ -175,7 +266,7 @@ def _find_verdict(
 def _of_verdict(verdict: "Verdict") -> Judgement:
     return Judgement(
         tables=verdict.tables,
-        average_precision=verdict.ap,
+        find_areas=lambda: verdict.ap,
         find_events=partial(events_of, verdict),
         find_verdict=lambda: verdict,
     )
