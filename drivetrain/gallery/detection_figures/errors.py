@@ -10,6 +10,14 @@ from drivetrain.gallery.detection_report.scenes import Scene, drawn, jpeg, worst
 from drivetrain.gallery.page.section import Figure
 
 SHOWN = 3
+LOST_BY = {
+    "class": "taking digits for others",
+    "localisation": "loose boxes",
+    "both": "seeing other digits in parts of one",
+    "duplicate": "finding digits twice",
+    "background": "seeing digits in nothing",
+    "missed": "missing digits",
+}
 
 
 def figure(seed: int) -> Figure:
@@ -17,9 +25,9 @@ def figure(seed: int) -> Figure:
     here = task(seed)
     results = {name: evaluate(here.truth, found) for name, found in here.found.items()}
     kinds = {name: error_kinds(result) for name, result in results.items()}
-    costliest = {name: max(one.gains, key=lambda k: one.gains[k]) for name, one in kinds.items()}
+    lost = {name: max(LOST_BY, key=one.gains.__getitem__) for name, one in kinds.items()}
     return Figure(
-        title=f"A loses most by {costliest[A]} errors, B by {costliest[B]} errors",
+        title=f"A loses most by {LOST_BY[lost[A]]}, B by {LOST_BY[lost[B]]}",
         panels=(
             *(_drawn(here, scene) for scene in worst(results[A], SHOWN)),
             *(_drawn(here, scene) for scene in worst(results[B], SHOWN)),

@@ -32,9 +32,9 @@ def network(seed: int) -> nn.Sequential:
         torch.manual_seed(seed)
         return nn.Sequential(
             *(nn.Conv2d(1, 16, 5, 2), nn.ReLU()),
-            *(nn.Conv2d(16, 48, 3), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(48, 128, 3), nn.ReLU()),
-            nn.Conv2d(128, NOTHING + 1 + 4, 1),
+            *(nn.Conv2d(16, 48, 4, 2), nn.ReLU()),
+            *(nn.Conv2d(48, 96, 3), nn.ReLU()),
+            nn.Conv2d(96, NOTHING + 1 + 4, 1),
         )
 
 
@@ -57,7 +57,7 @@ def pyramid(scenes: Scenes, shift: tuple[int, int] = (0, 0)) -> Iterator[tuple[f
         yield scale, pad(small, (half + x, right, half + y, below))
 
 
-def train(scenes: Scenes, seed: int, *, rounds: int = 7) -> nn.Sequential:
+def train(scenes: Scenes, seed: int, *, rounds: int = 8) -> nn.Sequential:
     """Train the network with AdamW; from the second round on, on what it takes for digits.
 
     Args:

@@ -66,7 +66,7 @@ def _intervals(paired: dict[str, Interval]) -> str:
         for place, one in enumerate(paired.values()):
             ink = BLUE if one.low > 0 else ORANGE if one.high < 0 else MUTED
             known = one.replicates[~np.isnan(one.replicates)]
-            spots = place + 0.16 * np.cos(np.arange(len(known)) * 2.4)
+            spots = place + 0.4 * (np.arange(len(known)) * 0.618 % 1 - 0.5)
             ax.plot(known[::4], spots[::4], ".", color=AXIS, ms=2)
             ax.plot([one.low, one.high], [place, place], color=ink, lw=3)
             ax.plot(one.estimate, place, "o", color=ink, ms=8)

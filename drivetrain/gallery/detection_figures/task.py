@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from drivetrain.data import Scenes, digit_scenes
 from drivetrain.detection.annotations import Detections, GroundTruth
@@ -86,6 +87,7 @@ def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(threads)

@@ -79,7 +79,7 @@ def curve_panel(curve: Curve, name: str, *, width: int = HALF, height: int = 250
         spots = thin(len(curve.recall), 300)
         ax.plot(curve.recall[spots], curve.precision[spots], color=MUTED, lw=1, alpha=0.8)
         draw_readings(ax, curve)
-        _frame(ax, name)
+        _frame(ax, name, longest=width // 9)
 
     areas = ", ".join(f"{PROTOCOLS[key]} {ap:.3f}" for key, ap in curve.ap.items())
     return panel(
@@ -105,6 +105,6 @@ def draw_readings(ax: Axes, curve: Curve) -> None:
     )
 
 
-def _frame(ax: Axes, title: str) -> None:
+def _frame(ax: Axes, title: str, longest: int = 40) -> None:
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.05), xlabel="recall", ylabel="precision")
-    ax.set_title(title if len(title) < 34 else title[:31] + "...", color=INK)
+    ax.set_title(title if len(title) <= longest else title[: longest - 1] + "…", color=INK)
