@@ -1,9 +1,9 @@
 """Who may have found whom: pairs of a detection and a truth that overlap enough."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,32 @@ class Candidates:
         )
 
 
+class Search(TypedDict, total=False):
+    """Options of ``find_candidates``.
+
+    Attributes:
+        cap: Detections to look at in each group, the surest first; all where None.
+        sigmas: Spread of each keypoint; COCO's seventeen where None.
+        threads: All usable cores where None; the result does not depend on it.
+    """
+
+    cap: int | None
+    sigmas: Sequence[float] | None
+    threads: int | None
+
+
+def check_options(given: Mapping[str, object], kind: type) -> None:
+    """Refuse what a TypedDict of options does not name.
+
+    Raises:
+        TypeError: The name, and those there are.
+    """
+    names = kind.__annotations__
+    for name in given:
+        if name not in names:
+            raise TypeError(f"Unknown option {name!r}. Expected one of: {', '.join(names)}.")
+
+
 def find_candidates(
     index: Index,
     truth: GroundTruth,
@@ -72,9 +98,7 @@ def find_candidates(
     minimum: float = 0.5,
     *,
     style: Style,
-    cap: int | None = None,
-    sigmas: Sequence[float] | None = None,
-    threads: int | None = None,
+    **how: Unpack[Search],
 ) -> Candidates:
     """Return the pairs with overlap >= minimum, in groups of class and image.
 
@@ -85,24 +109,25 @@ def find_candidates(
         task: ``bbox``, ``segm``, ``keypoints``, ``rotated`` or ``boundary``.
         minimum: The least overlap to keep, > 0.
         style: Says whether crowds absorb detections, and whether boxes hold their last pixel.
-        cap: Detections to look at in each group, the surest first; all where None.
-        sigmas: Spread of each keypoint; COCO's seventeen where None.
-        threads: All usable cores where None; the result does not depend on it.
+        how: ``cap``, ``sigmas`` and ``threads`` of ``Search``.
 
     Raises:
+        TypeError: Another option than these.
         ValueError: The task needs a column that is not there.
     """
     check_choice("task", task, TASKS)
     # pycocotools lets a threshold of 1 be reached from 1e-10 below.
     least = min(check_real("minimum", minimum, low=0, open_low=True), 1 - 1e-10)
+    check_options(how, Search)
+    cap = how.get("cap")
     most = UNCAPPED if cap is None else min(cap, UNCAPPED)
-    n_threads = thread_count(threads)
+    n_threads = thread_count(how.get("threads"))
     crowd = truth.crowd if style.crowd else np.zeros(len(truth), np.bool_)
     bounds, pairs = _parts(index, most, n_threads)
     if task == "bbox":
         find = partial(_boxes, index, truth, found, crowd, (most, least, float(style.inclusive)))
     else:
-        overlaps = _overlaps(task, truth, found, sigmas, least)
+        overlaps = _overlaps(task, truth, found, how.get("sigmas"), least)
         find = partial(_by_pairs, index, overlaps, crowd, most, least)
     parts = run_jobs(find, zip(bounds[:-1], bounds[1:], pairs, strict=True), n_threads)
     touched, many, which, overlap = (_joined(column) for column in zip(*parts))

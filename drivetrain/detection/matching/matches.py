@@ -1,16 +1,16 @@
 """COCO's matching: each detection, by falling score, takes the best truth still free."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth
 from drivetrain.detection.matching import _numba as kernels
-from drivetrain.detection.matching.candidates import Candidates
+from drivetrain.detection.matching.candidates import Candidates, check_options
 from drivetrain.detection.matching.index import Index, Positions
 from drivetrain.detection.matching.threads import PARTS, run_jobs, split, thread_count
 from drivetrain.detection.styles import Style
@@ -18,8 +18,8 @@ from drivetrain.detection.styles import Style
 Bits = NDArray[np.uint32]
 #: Detections whose areas are looked at together, in the caches.
 BLOCK = 1 << 15
-#: One bit each: thresholds in a word, area ranges in what the tables leave of one.
-MOST = {"thresholds": 32, "areas": 24}
+#: Thresholds are bits of a word; area ranges and the number of the cap share one.
+MOST = {"thresholds": 32, "areas": 24, "max_detections": 255}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +67,18 @@ class Matches:
         return out
 
 
+class Matching(TypedDict, total=False):
+    """Options of ``match``.
+
+    Attributes:
+        keep_truths: Keep the truth that each detection found; no where absent.
+        threads: All usable cores where None; the result does not depend on it.
+    """
+
+    keep_truths: bool
+    threads: int | None
+
+
 def match(
     index: Index,
     candidates: Candidates,
@@ -75,8 +87,7 @@ def match(
     style: Style,
     *,
     task: str = "bbox",
-    keep_truths: bool = False,
-    threads: int | None = None,
+    **how: Unpack[Matching],
 ) -> Matches:
     """Return who found whom at each threshold, in each range of areas.
 
@@ -87,79 +98,86 @@ def match(
         found: What was detected.
         style: Thresholds, areas, cap and the rules on crowds and ignored truths.
         task: Decides whose area counts: the mask's for ``segm`` and ``boundary``.
-        keep_truths: Keep the truth that each detection found.
-        threads: All usable cores where None; the result does not depend on it.
+        how: ``keep_truths`` and ``threads`` of ``Matching``.
 
     Raises:
-        ValueError: More than 32 thresholds or 24 ranges, or one below the candidates' least.
+        TypeError: Another option than these.
+        ValueError: More thresholds, ranges or caps than ``MOST``, or a threshold below the
+            candidates' least overlap.
     """
-    if min(*style.thresholds, 1 - 1e-10) < candidates.minimum:
-        raise ValueError(
-            f"thresholds must be >= {candidates.minimum}, the candidates' least overlap. "
-            f"Got {min(style.thresholds)}."
-        )
+    check_options(how, Matching)
+    _check(candidates, style)
     candidates = candidates.capped(index, style.max_detections[-1])
-    for name, values in (("thresholds", style.thresholds), ("areas", style.areas)):
-        if not 1 <= len(values) <= MOST[name]:
-            raise ValueError(f"{name} must be 1 to {MOST[name]}. Got {len(values)}.")
     ranges = np.array([(low, high) for _, low, high in style.areas], np.float64)
-    n_threads = thread_count(threads)
-    inside = np.empty(len(found), np.uint32)
-    bits_of = partial(_inside, found, task, ranges, inside)
-    run_jobs(bits_of, pairwise(range(0, len(found) + BLOCK, BLOCK)), n_threads)
-    ignored = _ignored(index, truth, style, ranges, task)
-    n, count = len(candidates.touched), len(style.thresholds)
+    truths = _truths(index, truth, style, ranges, task)
+    n, shape = len(candidates.touched), (len(ranges), len(style.thresholds))
     # Beside each other lie the ranges of one detection, not the detections of one range.
     found_bits, ignored_bits = (np.empty((n, len(ranges)), np.int32) for _ in range(2))
-    matched = np.full((len(ranges), count, n) if keep_truths else (0, 0, 0), -1, np.int32)
-    crowd = truth.crowd[index.truths] if style.crowd else np.zeros(len(ignored), np.bool_)
-    credit = np.ones(len(ignored), np.bool_)
-    if style.zero_id_unmatched:
-        credit = truth.ids[index.truths] != 0
-    taken = np.zeros(len(ignored) * len(ranges), np.int32)
+    keep = how.get("keep_truths", False)
+    matched = np.full((*shape, n) if keep else (0, 0, 0), -1, np.int32)
+    out = found_bits.reshape(-1), ignored_bits.reshape(-1), matched
     most = int(np.diff(candidates.first).max(initial=0))
-    thresholds = np.array(style.thresholds, np.float64)
-    shared = (
-        (ignored.view(np.int32), crowd, credit, taken),
-        (found_bits.reshape(-1), ignored_bits.reshape(-1), matched),
-    )
+    pairs = candidates.first, candidates.truths, candidates.overlaps
+    rule = np.array(style.thresholds, np.float64), style.strict, len(ranges)
+    n_threads = thread_count(how.get("threads"))
     jobs = [
-        (
-            low,
-            high,
-            (candidates.first, candidates.truths, candidates.overlaps),
-            (thresholds, style.strict, len(ranges), np.empty(most, np.int64)),
-            *shared,
-        )
-        for low, high in pairwise(_bounds(index, candidates, n_threads).tolist())
+        (*part, pairs, (*rule, np.empty(most, np.int64)), truths, out)
+        for part in pairwise(_bounds(index, candidates, n_threads).tolist())
     ]
     run_jobs(kernels.match_detections, jobs, n_threads)
     return Matches(
         touched=candidates.touched,
         found_bits=found_bits.view(np.uint32).T,
         ignored_bits=ignored_bits.view(np.uint32).T,
-        inside=inside,
-        truth_ignored=ignored,
+        inside=_inside(found, task, ranges, n_threads),
+        truth_ignored=truths[0].view(np.uint32),
         detections=index.detections,
-        thresholds=count,
-        matched=matched if keep_truths else None,
+        thresholds=shape[1],
+        matched=matched if keep else None,
     )
 
 
-def _inside(found: Detections, task: str, ranges: Floats, bits: Bits, low: int, high: int) -> None:
-    """Write the ranges in which the areas of the detections low..high-1 lie."""
-    if found.areas is not None:
-        areas = found.areas[low:high]
-    elif task in ("segm", "boundary") and found.masks is not None:
-        areas = found.masks.areas[low:high].astype(np.float64)
-    else:
-        areas = found.boxes[low:high, 2] * found.boxes[low:high, 3]
-    kernels.range_bits(areas, ranges, bits[low:high].view(np.int32))
+def _check(candidates: Candidates, style: Style) -> None:
+    for name, most in MOST.items():
+        many = len(getattr(style, name))
+        if not 1 <= many <= most:
+            raise ValueError(f"style must have 1 to {most} {name}. Got {many}.")
+    if min(*style.thresholds, 1 - 1e-10) < candidates.minimum:
+        raise ValueError(
+            f"thresholds must be >= {candidates.minimum}, the candidates' least overlap. "
+            f"Got {min(style.thresholds)}."
+        )
 
 
-def _ignored(
-    index: Index, truth: GroundTruth, style: Style, ranges: NDArray[Any], task: str
-) -> Bits:
+def _inside(found: Detections, task: str, ranges: Floats, threads: int) -> Bits:
+    """Return the ranges in which the area of each detection lies, one bit each."""
+    bits = np.empty(len(found), np.uint32)
+
+    def write(low: int, high: int) -> None:
+        if found.areas is not None:
+            areas = found.areas[low:high]
+        elif task in ("segm", "boundary") and found.masks is not None:
+            areas = found.masks.areas[low:high].astype(np.float64)
+        else:
+            areas = found.boxes[low:high, 2] * found.boxes[low:high, 3]
+        kernels.range_bits(areas, ranges, bits[low:high].view(np.int32))
+
+    run_jobs(write, pairwise(range(0, len(found) + BLOCK, BLOCK)), threads)
+    return bits
+
+
+def _truths(
+    index: Index, truth: GroundTruth, style: Style, ranges: Floats, task: str
+) -> tuple[NDArray[np.int32], Flags, Flags, NDArray[np.int32]]:
+    """Return, in the index's order: ranges that ignore a truth, crowds, credit, and a blank."""
+    at = index.truths
+    ignored = _ignored(index, truth, style, ranges, task).view(np.int32)
+    crowd = truth.crowd[at] if style.crowd else np.zeros(len(at), np.bool_)
+    credit = truth.ids[at] != 0 if style.zero_id_unmatched else np.ones(len(at), np.bool_)
+    return ignored, crowd, credit, np.zeros(len(at) * len(ranges), np.int32)
+
+
+def _ignored(index: Index, truth: GroundTruth, style: Style, ranges: Floats, task: str) -> Bits:
     """Return the ranges in which each truth need not be found, one bit each, (G,)."""
     at = index.truths
     bits = np.empty(len(at), np.uint32)

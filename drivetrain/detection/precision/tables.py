@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain.detection.annotations import Ids
 from drivetrain.detection.curves import Tables
@@ -37,27 +38,14 @@ def accumulate(
     precision, scores, recall = np.empty(sampled), np.empty(sampled), np.empty(shape)
     ends = index.first_detection[index.first_group]
     first_touched = np.searchsorted(matches.touched, ends)
-    sizes = np.diff(ends), np.diff(first_touched)
+    recalls, caps = np.array(style.recalls, np.float64), np.array(style.max_detections, np.int64)
     job = (
         (index.first_group, index.groups, index.detections, index.scores),
-        (
-            matches.touched,
-            first_touched,
-            # As signed integers, which Numba mixes with its own.
-            matches.found_bits.ravel("F").view(np.int32),
-            matches.ignored_bits.ravel("F").view(np.int32),
-            matches.inside.view(np.int32),
-            matches.truth_ignored.view(np.int32),
-        ),
-        (
-            np.array(style.recalls, np.float64),
-            np.array(style.max_detections, np.int64),
-            matches.thresholds,
-            n_ranges,
-            n_classes,
-        ),
+        (matches.touched, first_touched, *_words(matches)),
+        (recalls, caps, matches.thresholds, n_ranges, n_classes),
         (precision.reshape(-1), recall.reshape(-1), scores.reshape(-1)),
     )
+    sizes = np.diff(ends), np.diff(first_touched)
     n_threads = thread_count(threads)
     room = partial(_room, sizes, (n_ranges, shape[3], sampled[1]))
     jobs = [(classes, *job, room(classes)) for classes in _dealt(sizes[0], n_threads)]
@@ -69,6 +57,12 @@ def accumulate(
         image_ids=index.image_ids,
         category_ids=index.category_ids,
     )
+
+
+def _words(matches: Matches) -> tuple[NDArray[np.int32], ...]:
+    """Return the bits as signed integers, which Numba mixes with its own."""
+    flat = (matches.found_bits.ravel("F"), matches.ignored_bits.ravel("F"))
+    return tuple(bits.view(np.int32) for bits in (*flat, matches.inside, matches.truth_ignored))
 
 
 def _dealt(weights: Ids, threads: int) -> list[Ids]:
