@@ -208,6 +208,8 @@ def _matched(given: Prepared, style: Style, images: Ids, classes: Ids) -> "tuple
 
 def _regular(given: Prepared, style: Style) -> bool:
     """Whether the kernels' short cuts hold: finite overlaps, rising recalls, thresholds > 0."""
+    from drivetrain.detection.matching.matches import MOST
+
     numbers: list[Floats | None] = [given.truth.areas]
     if given.found.areas is not None:
         numbers.append(given.found.areas)
@@ -226,7 +228,7 @@ def _regular(given: Prepared, style: Style) -> bool:
         and len(style.thresholds) > 0
         and style.thresholds[0] > 0
         and style.max_detections[0] > 0
-        and max(len(style.thresholds), len(style.areas)) <= 32
+        and all(len(getattr(style, name)) <= most for name, most in MOST.items())
         and bool(np.all(np.diff(style.recalls) >= 0))
     )
 

@@ -91,10 +91,15 @@ def toBbox(rleObjs: Rle | Sequence[Rle]) -> NDArray[np.float64]:
 
 
 def merge(rleObjs: Sequence[Rle], intersect: bool = False) -> Written:
-    """Return the union of masks, or their intersection; of different sizes the mask of no size."""
+    """Return the union of masks, or their intersection; of different sizes the mask of no size.
+
+    Raises:
+        ValueError: Runs that sum to different totals, of which pycocotools never returns.
+    """
     masks = _read(rleObjs)
     if not len(masks) or (masks.sizes != masks.sizes[0]).any():
         return {"size": [0, 0], "counts": b""}
+    _check_totals(_totals(masks))
     runs = np.ascontiguousarray(masks.runs_of(0))
     for i in range(1, len(masks)):
         runs = _numba.merge(runs, np.ascontiguousarray(masks.runs_of(i)), bool(intersect))
@@ -115,6 +120,8 @@ def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
     Raises:
         AssertionError: As many flags as truths are needed.
         TypeError: Masks against boxes, or neither.
+        ValueError: Masks of one size whose runs sum to different totals, of which pycocotools
+            never returns.
     """
     if len(pyiscrowd) != len(gt):
         raise AssertionError("iou(iscrowd=) must have the same length as gt")
@@ -240,18 +247,31 @@ def _is_plain(masks: Masks) -> bool:
     """Return whether all masks fill their pictures by runs of which none but the first is 0."""
     inner = np.ones(len(masks.runs), np.bool_)
     inner[masks.offsets[:-1][np.diff(masks.offsets) > 0]] = False
+    filled = _totals(masks) == masks.sizes.astype(np.int64).prod(axis=1)
+    return bool((masks.runs[inner] > 0).all() and filled.all())
+
+
+def _totals(masks: Masks) -> NDArray[np.int64]:
     total = np.concatenate([[0], np.cumsum(masks.runs, dtype=np.int64)])
-    filled = total[masks.offsets[1:]] - total[masks.offsets[:-1]]
-    return bool(
-        (masks.runs[inner] > 0).all()
-        and (filled == masks.sizes.astype(np.int64).prod(axis=1)).all()
-    )
+    return total[masks.offsets[1:]] - total[masks.offsets[:-1]]
+
+
+def _check_totals(totals: NDArray[np.int64]) -> None:
+    if (totals != totals[0]).any():
+        raise ValueError(
+            "Masks of one size must have runs of one sum, height x width. "
+            f"Got sums {np.unique(totals).tolist()}."
+        )
 
 
 def _walked_iou(p: Masks, q: Masks, crowd: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return IoU by pycocotools' own walk, which stops where two runs of length 0 meet."""
     out = np.zeros((len(p), len(q)))
+    p_totals, q_totals = _totals(p), _totals(q)
     for d, g in np.ndindex(out.shape):
+        if (p.sizes[d] != q.sizes[g]).any():
+            continue
+        _check_totals(np.array([p_totals[d], q_totals[g]]))
         a, b = (np.ascontiguousarray(one) for one in (p.runs_of(d), q.runs_of(g)))
         both = int(_numba.merge(a, b, True)[1::2].sum(dtype=np.uint32))
         either = int(_numba.merge(a, b, False)[1::2].sum(dtype=np.uint32))
