@@ -169,13 +169,15 @@ class Result:
         return self._said(f"AP at threshold {threshold:g}", mean(block))
 
     def _threshold(self, threshold: float) -> int:
-        if check_real("threshold", threshold) not in self.style.thresholds:
+        away = np.abs(np.array(self.style.thresholds) - check_real("threshold", threshold))
+        # COCO's .9 is .8999999999999999: whoever asks for .9 means it.
+        if away.min() > 1e-9:
             offered = ", ".join(f"{t:g}" for t in self.style.thresholds)
             raise ValueError(
-                f"threshold must be one of style {self.style.name!r}'s: {offered}. "
+                f"threshold must be one that style {self.style.name!r} has: {offered}. "
                 f"Got {threshold:g}."
             )
-        return self.style.thresholds.index(threshold)
+        return int(np.argmin(away))
 
     def _said(self, name: str, value: float) -> float:
         if np.isnan(value):
