@@ -75,7 +75,7 @@ def test_the_numbers_in_cocos_order_with_their_labels(coco: Result) -> None:
     areas = ["all"] * 3 + ["small", "medium", "large"] + ["all"] * 3 + ["small", "medium", "large"]
     assert [number.area for number in coco.numbers] == areas
     assert [number.over for number in coco.numbers[:3]] == ["0.50:0.95", "0.50", "0.75"]
-    assert coco.summary["AP50"] >= coco.summary["AP"] >= coco.summary["AP75"] * 0
+    assert coco.summary["AP50"] > coco.summary["AP"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_an_area_named_all_is_the_headline_wherever_it_stands() -> None:
     result = evaluate(*spread(1), style=replace(STYLES["coco"], areas=areas))
     plain = evaluate(*spread(1))
     assert result.summary == plain.summary
-    assert result.per_class() == plain.per_class() or np.isnan(plain.per_class()[-1].ap)
+    assert repr(result.per_class()) == repr(plain.per_class())
     np.testing.assert_array_equal(
         result.bootstrap(8, random_state=0).replicates,
         plain.bootstrap(8, random_state=0).replicates,
