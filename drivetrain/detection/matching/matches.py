@@ -187,9 +187,15 @@ def _ignored(index: Index, truth: GroundTruth, style: Style, ranges: Floats, tas
         never |= truth.crowd[at]
     if style.honour_ignore:
         never |= truth.ignore[at]
-    if task == "keypoints" and truth.visible is not None:
-        never |= truth.visible[at] == 0
+    if task == "keypoints":
+        never |= _labelled(truth)[at] == 0
     return np.where(never, ~np.uint32(0), ~bits)
+
+
+def _labelled(truth: GroundTruth) -> NDArray[np.int64]:
+    if truth.visible is not None or truth.keypoints is None:
+        return np.ones(len(truth), np.int64) if truth.visible is None else truth.visible
+    return np.count_nonzero(truth.keypoints[..., 2] > 0, axis=1)
 
 
 def _bounds(index: Index, candidates: Candidates, threads: int) -> NDArray[np.int64]:
