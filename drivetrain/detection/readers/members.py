@@ -82,7 +82,7 @@ def keypoints_of(entries: Columns) -> Floats:
     there = entries.form("keypoints") == GOOD
     if not there.all():
         points = np.where(there[:, None], points, 0.0)
-    return points.reshape(len(points), -1, 3)
+    return points.reshape(len(points), points.shape[1] // 3, 3)
 
 
 def extents(points: Floats) -> Floats:
