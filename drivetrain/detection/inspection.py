@@ -93,7 +93,8 @@ class _Inspection:
         self._finite("box", columns.boxes)
         self._sizes("box", columns.boxes[:, 2:])
         if columns.keypoints is not None:
-            self._finite("keypoints", columns.keypoints[:, :, :2].reshape(len(columns), -1))
+            n = columns.keypoints.shape[1]
+            self._finite("keypoints", columns.keypoints[:, :, :2].reshape(len(columns), 2 * n))
         if columns.rotated is not None:
             self._finite("rotated", columns.rotated)
             self._sizes("rotated", columns.rotated[:, 2:4])
