@@ -95,7 +95,7 @@ def measure_one(
 @njit(nogil=True, cache=True)
 def past_space(text: Array, at: Int, end: Int) -> Int:
     """Return the first position from ``at`` that holds no JSON white space."""
-    while at < end and (text[at] == 32 or 9 <= text[at] <= 13):
+    while at < end and (text[at] == 32 or text[at] == 10 or text[at] == 13 or text[at] == 9):
         at += 1
     return at
 
@@ -112,28 +112,14 @@ def past_string(text: Array, at: Int, end: Int) -> Int:
 
 
 @njit(nogil=True, cache=True)
-def past_value(text: Array, at: Int, end: Int) -> Int:
-    """Return the position after the JSON value that begins at ``at``; -1: not closed."""
-    depth = 0
+def past_list(text: Array, at: Int, end: Int) -> Int:
+    """Return the position after the flat list of which ``at`` is inside; -1: no such list."""
     while at < end:
         c = text[at]
-        if c == QUOTE:
-            at = past_string(text, at + 1, end)
-            if at < 0:
-                return -1
-            if depth == 0:
-                return at
-            continue
-        if c in (LIST, OBJECT):
-            depth += 1
-        elif c in (LIST_END, OBJECT_END):
-            depth -= 1
-            if depth == 0:
-                return at + 1
-            if depth < 0:
-                return at
-        elif c == COMMA and depth == 0:
-            return at
+        if c == LIST_END:
+            return at + 1
+        if c in (LIST, OBJECT, QUOTE):
+            return -1
         at += 1
     return -1
 
@@ -145,7 +131,8 @@ def read_whole(text: Array, at: Int, end: Int) -> tuple[Int, Int]:
     while at < end and 48 <= text[at] <= 57 and at - begin < 12:
         value = value * 10 + np.int64(text[at]) - 48
         at += 1
-    if at == begin or (at < end and text[at] not in (COMMA, LIST_END, 32, 9, 10, 13)):
+    padded = at - begin > 1 and text[begin] == 48
+    if at == begin or padded or (at < end and text[at] not in (COMMA, LIST_END, 32, 9, 10, 13)):
         return value, -1
     return value, at
 
@@ -170,19 +157,14 @@ def read_size(text: Array, at: Int, end: Int, sizes: Array, i: Int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def locate(text: Array, at: Int, end: Int, sizes: Array, i: Int, where: Array) -> Int:
+def locate(text: Array, at: Int, end: Int, sizes: Array, i: Int, places: Array) -> Int:
     """Find counts and size of a run-length object; write where the counts lie; return their kind.
 
-    Whole keys are compared, other keys are passed over, of repeated ones the last counts.
+    Other keys, repeated ones, and values that are neither string nor flat list make it ODD.
     """
     kind, sized = ODD, False
-    at += 1
-    while True:
-        at = past_space(text, at, end)
-        if at < end and text[at] == OBJECT_END:
-            return kind if sized else ODD
-        if at >= end or text[at] != QUOTE:
-            return ODD
+    at = past_space(text, at + 1, end)
+    while at < end and text[at] == QUOTE:
         key = at + 1
         at = past_string(text, key, end)
         if at < 0:
@@ -192,20 +174,30 @@ def locate(text: Array, at: Int, end: Int, sizes: Array, i: Int, where: Array) -
         if at >= end or text[at] != COLON:
             return ODD
         at = past_space(text, at + 1, end)
-        after = past_value(text, at, end)
+        if at >= end:
+            return ODD
+        quoted = text[at] == QUOTE
+        if not quoted and text[at] != LIST:
+            return ODD
+        after = past_string(text, at + 1, end) if quoted else past_list(text, at + 1, end)
         if after < 0:
             return ODD
-        if length == 6 and is_counts(text, key):
-            quoted = text[at] == QUOTE
-            kind = TEXT if quoted else NUMBERS if text[at] == LIST else ODD
-            where[i, 0] = at + 1
-            # After a number white space may follow; strings and lists end with their last sign.
-            where[i, 1] = after - 1
-        elif length == 4 and is_size(text, key):
+        if length == 6 and kind == ODD and is_counts(text, key):
+            kind = TEXT if quoted else NUMBERS
+            places[i, 0], places[i, 1] = at + 1, after - 1
+        elif length == 4 and not sized and not quoted and is_size(text, key):
             sized = read_size(text, at, after, sizes, i)
+            if not sized:
+                return ODD
+        else:
+            return ODD
         at = past_space(text, after, end)
-        if at < end and text[at] == COMMA:
-            at += 1
+        if at < end and text[at] == OBJECT_END:
+            return kind if sized and past_space(text, at + 1, end) == end else ODD
+        if at >= end or text[at] != COMMA:
+            return ODD
+        at = past_space(text, at + 1, end)
+    return ODD
 
 
 @njit(nogil=True, cache=True)
@@ -807,7 +799,7 @@ def read_polygons(
         parts += 1
         at = past_space(text, at, end)
         if at < end and text[at] == LIST_END:
-            return mask, points
+            return mask if past_space(text, at + 1, end) == end else mask[:0], points
         if at >= end or text[at] != COMMA:
             break
         at = past_space(text, at + 1, end)
@@ -818,7 +810,8 @@ def read_polygons(
 def merge(a: Array, b: Array, intersect: bool) -> Array:
     """Return the runs of the union or the intersection of two masks of one size.
 
-    Follows COCO's loop step by step, so that runs of length 0 do what they do there.
+    Follows COCO's loop step by step, so that runs of length 0 do what they do there. Where one
+    mask ends before the other, this ends too (COCO's loop does not end at all).
     """
     out = np.empty(len(a) + len(b) + 1, np.uint32)
     m = 0
@@ -841,7 +834,7 @@ def merge(a: Array, b: Array, intersect: bool) -> Array:
             j += 1
             vb = not vb
         now = (va and vb) if intersect else (va or vb)
-        done = ca == 0 and cb == 0
+        done = (ca == 0 and (cb == 0 or i == len(a))) or (cb == 0 and j == len(b))
         if now != v or done:
             out[m] = length
             m += 1

@@ -135,9 +135,11 @@ def _look_again(job: _Job, masks: Masks, odd: Places) -> Decoded:
     """Read what the kernels could not: rare spellings become masks, the rest words."""
     bad, found = {}, []
     for position in odd:
-        begin, end = job.spans[position]
+        begin, end = job.spans[position].tolist()
         try:
-            value = _parse(job.text[max(begin, 0) : max(end, 0)].tobytes(), begin)
+            value = _parse(
+                job.text[begin:end].tobytes() if 0 <= begin < end <= len(job.text) else b""
+            )
             found.append(read_object(value, job.given[position]))
         except (ValueError, TypeError) as error:
             bad[int(position)] = str(error)
@@ -152,8 +154,8 @@ def _nothing() -> Masks:
     return Masks.of_runs([], [0, 0], [[0, 0]])
 
 
-def _parse(text: bytes, begin: int) -> Any:
-    if begin < 0 or not text:
+def _parse(text: bytes) -> Any:
+    if not text:
         raise ValueError("it has no segmentation")
     try:
         return json.loads(text)

@@ -73,7 +73,7 @@ def from_strings(strings: Sequence[str | bytes], sizes: ArrayLike) -> Masks:
     for i, (height, width) in enumerate(shapes.astype(np.int64).tolist()):
         span = (int(offsets[i]), int(offsets[i + 1]))
         if not measure_text(whole, *span, height, width, areas, boxes, i):
-            raise ValueError(_why_not(i, np.frombuffer(texts[i], np.uint8), shapes[i]))
+            raise ValueError(_why_not(i, texts[i], shapes[i]))
     packed = np.ones(len(texts), np.bool_)
     places = np.stack([offsets[:-1], offsets[1:]], axis=1)
     return Masks(np.empty(0, np.uint32), whole, packed, places, shapes, areas, boxes)
@@ -81,25 +81,25 @@ def from_strings(strings: Sequence[str | bytes], sizes: ArrayLike) -> Masks:
 
 def _as_bytes(i: int, text: object) -> bytes:
     if isinstance(text, str):
-        # What no byte can hold is outside the alphabet anyway, and must stay so.
-        return text.encode("latin-1", "replace")
+        # All bytes of what is not ASCII are outside the alphabet.
+        return text.encode()
     if isinstance(text, bytes):
         return text
     raise TypeError(f"counts of mask {i} must be str or bytes. Got {type(text).__name__}.")
 
 
-def _why_not(i: int, text: NDArray[np.uint8], size: NDArray[np.int32]) -> str:
+def _why_not(i: int, text: bytes, size: NDArray[np.int32]) -> str:
     name = f"mask {i}"
-    foreign = np.flatnonzero((text < 48) | (text > 111))
-    if foreign.size:
-        return (
-            f"{name}: its counts hold {chr(text[foreign[0]])!r} at position {foreign[0]}, "
-            "characters must be from '0' to 'o'."
-        )
+    for position, character in enumerate(text.decode(errors="replace")):
+        if not "0" <= character <= "o":
+            return (
+                f"{name}: its counts hold {character!r} at position {position}, "
+                "characters must be from '0' to 'o'."
+            )
     values: list[int] = []
     total = 0
     value = shift = 0
-    for c in text.tolist():
+    for c in text:
         value |= ((c - 48) & 31) << shift
         shift += 5
         if (c - 48) & 32:
