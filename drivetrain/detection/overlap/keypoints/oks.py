@@ -51,7 +51,7 @@ def pair_oks(
     poses, points = _keypoints(truth, found)
     spread = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
     for name, array in (("truths", points), ("detections", poses)):
-        if array.shape[1] != len(spread):
+        if len(array) and array.shape[1] != len(spread):
             raise ValueError(
                 f"sigmas must have one entry a keypoint: {name} have {array.shape[1]} keypoints. "
                 f"Got {len(spread)} sigmas."
