@@ -72,7 +72,8 @@ def train(scenes: Scenes, seed: int, *, rounds: int = 8) -> nn.Sequential:
     optimizer = AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
     holding = int((labels != NOTHING).sum())
     steps = 2 * holding // BATCH
-    schedule = warmup_cosine(optimizer, warmup_steps=20, total_steps=steps * rounds)
+    every = steps * rounds
+    schedule = warmup_cosine(optimizer, warmup_steps=min(20, every // 4), total_steps=every)
     for number in range(rounds):
         order = torch.from_numpy(_hardest(model if number else None, pictures, labels, rng))
         for chosen in order[: steps * BATCH].view(steps, BATCH):

@@ -126,10 +126,18 @@ def _headline(result: Result) -> str:
 
 def _lead(result: Result) -> str:
     words = (
-        f"{len(result.found):,} detections against {len(result.truth):,} truths of "
-        f"{len(result.category_ids):,} classes in {len(result.image_ids):,} images, judged by "
-        f"{result.style.name} rules, task {result.task}."
+        f"{_counted(len(result.found), 'detection')} against "
+        f"{_counted(len(result.truth), 'truth')} of "
+        f"{_counted(len(result.category_ids), 'class')} in "
+        f"{_counted(len(result.image_ids), 'image')}, judged by {result.style.name} rules, "
+        f"task {result.task}."
     )
     if not len(result.truth):
         return words + " There are no truths: no number has a value."
     return words if len(result.found) else words + " Nothing was detected."
+
+
+def _counted(number: int, what: str) -> str:
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {what}{'es' if what.endswith('s') else 's'}"

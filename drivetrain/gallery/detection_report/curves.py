@@ -24,19 +24,22 @@ def figure(result: Result) -> Figure | None:
     threshold = result.style.thresholds[0]
     named = {one.name or str(one.id): result.pr_curve(one.id) for one in counted[:BEHIND]}
     few = dict(list(named.items())[:SHOWN])
-    panels = [mean_panel(list(named.values()))]
+    panels = [mean_panel(list(named.values()))] if len(named) > 1 else []
     panels += [
         # Two halves fill a row, then three thirds.
         curve_panel(curve, name, width=THIRD if place and len(few) == SHOWN else HALF)
         for place, (name, curve) in enumerate(few.items())
     ]
-    rest = f" Of {len(counted)} classes, the {len(few)} with most truths." if len(few) > 1 else ""
+    rest = ""
+    if len(named) > 1:
+        rest = f" Of {len(counted)} classes, the {len(few)} with most truths. The mean is over "
+        rest += f"{len(named)} classes, a faint line each."
     return Figure(
         title=f"Precision against recall at IoU {threshold:g}, under three interpolations",
         panels=tuple(panels),
         caption="Each detection, by falling score, moves the grey line. The protocols average its "
         "upper envelope: VOC 2007 at the orange rings, COCO at the blue dots, VOC 2010 under the "
-        f"whole green stairs.{rest} The mean is over {len(named)} classes, a faint line each.",
+        f"whole green stairs.{rest}",
         table=_table(named),
     )
 
@@ -66,7 +69,7 @@ def mean_panel(curves: list[Curve], *, width: int = HALF) -> str:
         for line in each:
             ax.plot(at, line, color=AXIS, lw=0.8, alpha=0.6)
         ax.plot(at, mean, color=BLUE)
-        _frame(ax, "mean over classes" if len(curves) > 1 else "as COCO reads it")
+        _frame(ax, "mean over classes")
 
     alt = f"Mean precision over {len(curves)} classes, {mean.mean():.2f} on average over recalls."
     return panel(paint, alt=alt, width=width, height=250)

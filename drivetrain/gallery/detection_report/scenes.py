@@ -127,7 +127,7 @@ def _class(result: Result, category: int) -> str:
 def _size(result: Result, place: Ids, boxes: Floats) -> tuple[float, float]:
     """Return width and height: the file's where it says them, else what the boxes need."""
     sizes = result.truth.image_sizes
-    if sizes is not None and len(place) and sizes[place[0]].all():
+    if sizes is not None and len(place) and np.all(sizes[place[0]]):
         height, width = (float(side) for side in sizes[place[0]])
         return width, height
     far = (boxes[:, :2] + boxes[:, 2:]).max(0) if len(boxes) else np.ones(2)
