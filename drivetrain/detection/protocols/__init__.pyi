@@ -12,7 +12,6 @@ from .images import ImageErrors as ImageErrors
 from .images import worst_images as worst_images
 from .judge import Pools as Pools
 from .judge import Verdict as Verdict
-from .judge import judge as judge
 from .judge import judge_all as judge_all
 from .pool import Pool as Pool
 from .pool import gather as gather

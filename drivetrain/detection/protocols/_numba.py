@@ -121,24 +121,24 @@ def assign(
 def walk(
     lo: int,
     hi: int,
-    order: tuple[Array, Array, Array],
-    cap: int,
-    found: Array,
-    ignored: Array,
+    segments: Array,
+    ranking: Array,
+    words: Array,
     places: tuple[Array, Array],
     out: tuple[Array, Array, Array],
 ) -> None:
     """Write where each true positive of classes lo..hi stands among what counts.
 
-    ``events[bases[k] + t * room[k] + i]`` is the number of detections that count up to and with
-    true positive i of class k at threshold t; ``at`` is which detection that is. ``totals``
-    (T, K, 2) are the numbers of true positives and of detections that count.
+    ``words[d]`` holds the thresholds at which a detection is a true positive in its low 32 bits,
+    and those at which it counts for nothing above. ``events[bases[k] + t * room[k] + i]`` is the
+    number of detections that count up to and with true positive i of class k at threshold t;
+    ``at`` is which detection that is. ``totals`` (T, K, 2) are the numbers of true positives and
+    of detections that count.
     """
-    segments, ranking, rank = order
     bases, room = places
     events, at, totals = out
     n_thresholds = len(totals)
-    every = np.uint32((np.int64(1) << n_thresholds) - 1)
+    nothing = np.uint64((np.int64(1) << n_thresholds) - 1) << np.uint64(32)
     tp = np.zeros(n_thresholds, np.int32)
     void = np.zeros(n_thresholds, np.int32)
     for k in range(lo, hi):
@@ -147,17 +147,16 @@ def walk(
         n = np.int32(0)
         for q in range(segments[k], segments[k + 1]):
             d = ranking[q]
-            void_bits = ignored[d]
-            if rank[d] >= cap or void_bits == every:
+            word = words[d]
+            if word == nothing:
                 continue
             n += np.int32(1)
-            hit = found[d]
-            if not hit | void_bits:
+            if not word:
                 continue
             for t in range(n_thresholds):
-                if (void_bits >> np.uint32(t)) & np.uint32(1):
+                if (word >> np.uint64(32 + t)) & np.uint64(1):
                     void[t] += 1
-                elif (hit >> np.uint32(t)) & np.uint32(1):
+                elif (word >> np.uint64(t)) & np.uint64(1):
                     e = bases[k] + t * room[k] + tp[t]
                     events[e], at[e] = n - void[t], d
                     tp[t] += 1

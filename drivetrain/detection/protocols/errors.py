@@ -15,7 +15,7 @@ from drivetrain.detection.protocols import _numba
 from drivetrain.detection.protocols.crossing import Crossing, cross
 from drivetrain.detection.protocols.gap import Judged
 from drivetrain.detection.protocols.interpolation import average_precision
-from drivetrain.detection.protocols.outcome import Events
+from drivetrain.detection.protocols.outcome import Events, packed
 
 #: In the order in which they are printed; all but the last are kinds of false detections.
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
@@ -242,10 +242,9 @@ def _events(
     _numba.walk(
         0,
         n,
-        (segments.astype(np.int64), ranking, np.zeros(len(hit), np.int32)),
-        1,
-        hit.astype(np.uint32),
-        (void & ~hit).astype(np.uint32),
+        segments.astype(np.int64),
+        ranking,
+        packed(hit.astype(np.uint32), (void & ~hit).astype(np.uint32)),
         (bases, room),
         (stands, at, totals),
     )

@@ -250,7 +250,7 @@ class _Walk:
         fate[1] = (1 << len(self.style.thresholds)) - 1
         fate[0, pool.index.detections] = outcome.found[0]
         fate[1, pool.index.detections] = outcome.ignored[0]
-        return headline(pool, self.style, outcome), fate
+        return headline(self.pools, self.style), fate
 
 
 def _headline_only(style: Style) -> Style:

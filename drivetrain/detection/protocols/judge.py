@@ -13,7 +13,7 @@ from drivetrain.detection.annotations import Detections, Floats, GroundTruth
 from drivetrain.detection.curves import Tables
 from drivetrain.detection.protocols.expansion import expanded
 from drivetrain.detection.protocols.interpolation import average_precision, sampled
-from drivetrain.detection.protocols.outcome import Outcome, assign, walk
+from drivetrain.detection.protocols.outcome import Events, Outcome, assign, walk
 from drivetrain.detection.protocols.pool import Pool, gather
 from drivetrain.detection.styles import Style, style_named
 
@@ -44,17 +44,19 @@ class Verdict:
         return _mean(self.ap[:, :, 0, -1])
 
 
-def headline(pool: Pool, style: Style, outcome: Outcome) -> float:
+def headline(pools: "Pools", style: Style) -> float:
     """Return the one number of a style: mean over thresholds and classes that have truths.
 
     Of the first area range and the last cap. For 101 points the order of additions is
     pycocotools', over the flattened (T, R, K) block. NaN where no class has a truth.
     """
-    events = walk(pool, outcome, style, 0, style.max_detections[-1])
+    events, scores = (
+        pools.events(style, 0, style.max_detections[-1]),
+        pools.pool(style).index.scores,
+    )
     if style.interpolation != "101-point":
-        return _mean(average_precision(events, style, pool.index.scores))
-    recalls = np.array(style.recalls)
-    precision, _ = sampled(events, recalls, pool.index.scores, float(np.spacing(1)))
+        return _mean(average_precision(events, style, scores))
+    precision, _ = sampled(events, np.array(style.recalls), scores, float(np.spacing(1)))
     return _mean(np.moveaxis(precision, 2, 1))
 
 
@@ -63,26 +65,23 @@ def _mean(values: Floats) -> float:
     return float(np.mean(some)) if some.size else float("nan")
 
 
-def judge(pool: Pool, style: Style, outcome: Outcome | None = None) -> Verdict:
-    """Return the verdict of a style on a pool.
-
-    Args:
-        pool: The pairs, gathered as the style asks.
-        style: The rules.
-        outcome: Who found whom, where a style that differs only in its area has found it.
-    """
-    outcome = assign(pool, style) if outcome is None else outcome
+def judge(pools: "Pools", style: Style) -> Verdict:
+    """Return the verdict of a style on the pairs and matches that are kept for it."""
+    pool = pools.pool(style)
     T, R, K = len(style.thresholds), len(style.recalls), len(pool.classes)
     A, M = len(style.areas), len(style.max_detections)
     ap, recall = np.empty((T, K, A, M)), np.empty((T, K, A, M))
     precision, scores = np.empty((T, R, K, A, M)), np.empty((T, R, K, A, M))
     for a, m in np.ndindex(A, M):
-        events = walk(pool, outcome, style, a, style.max_detections[m])
+        events = pools.events(style, a, style.max_detections[m])
         sample = sampled(events, np.array(style.recalls), pool.index.scores, float(np.spacing(1)))
         precision[..., a, m], scores[..., a, m] = (np.moveaxis(s, 2, 1) for s in sample)
         with np.errstate(divide="ignore", invalid="ignore"):
             recall[:, :, a, m] = events.totals[:, :, 0] / events.to_find
-        ap[:, :, a, m] = average_precision(events, style, pool.index.scores)
+        if style.interpolation == "101-point":
+            ap[:, :, a, m] = np.mean(sample[0], axis=-1)
+        else:
+            ap[:, :, a, m] = average_precision(events, style, pool.index.scores)
     tables = Tables(
         precision=precision,
         recall=recall,
@@ -90,7 +89,7 @@ def judge(pool: Pool, style: Style, outcome: Outcome | None = None) -> Verdict:
         image_ids=pool.index.image_ids,
         category_ids=pool.classes,
     )
-    return Verdict(style=style, pool=pool, outcome=outcome, ap=ap, tables=tables)
+    return Verdict(style=style, pool=pool, outcome=pools.outcome(style), ap=ap, tables=tables)
 
 
 class Pools:
@@ -119,6 +118,7 @@ class Pools:
         self._limits = limits
         self._pools: dict[tuple[bool, bool, bool], Pool] = {}
         self._outcomes: dict[Style, Outcome] = {}
+        self._events: dict[tuple[Style, int, int], Events] = {}
 
     def pool(self, style: Style) -> Pool:
         """Return the pairs that a style judges."""
@@ -142,10 +142,18 @@ class Pools:
 
     def outcome(self, style: Style) -> Outcome:
         """Return who found whom by a style's rules."""
-        rules = matching_rules(style)
+        rules = matching_rules(style, self.truth)
         if rules not in self._outcomes:
             self._outcomes[rules] = assign(self.pool(style), style)
         return self._outcomes[rules]
+
+    def events(self, style: Style, area: int, cap: int) -> Events:
+        """Return the true positives of one area range, of at most ``cap`` detections a cell."""
+        key = (matching_rules(style, self.truth), area, cap)
+        if key not in self._events:
+            pool, outcome = self.pool(style), self.outcome(style)
+            self._events[key] = walk(pool, outcome, style, area, cap)
+        return self._events[key]
 
     def judge(self, style: str | Style) -> Verdict:
         """Return the verdict of a style.
@@ -159,7 +167,7 @@ class Pools:
                 f"thresholds must be >= {self.minimum}, the least overlap that was looked for. "
                 f"Got {min(rules.thresholds)}."
             )
-        return judge(self.pool(rules), rules, self.outcome(rules))
+        return judge(self, rules)
 
 
 def judge_all(
@@ -196,9 +204,13 @@ def has_hierarchy(truth: GroundTruth) -> bool:
     return truth.federation is not None and len(truth.federation.parents) > 0
 
 
-def matching_rules(style: Style) -> Style:
-    """Return the style without what only decides the area: two equal ones match alike."""
+def matching_rules(style: Style, truth: GroundTruth) -> Style:
+    """Return the style without what only decides the area, and what the truths do not ask for.
+
+    Two styles that are then equal match alike.
+    """
     plain = Style(name="")
+    federated = style.federated and truth.federation is not None
     return replace(
         style,
         name="",
@@ -206,4 +218,10 @@ def matching_rules(style: Style) -> Style:
         grid=plain.grid,
         recalls=plain.recalls,
         max_detections=style.max_detections[-1:],
+        crowd=style.crowd and bool(truth.crowd.any()),
+        honour_ignore=style.honour_ignore and bool(truth.ignore.any()),
+        group_of=plain.group_of if truth.group_of is None else style.group_of,
+        federated=federated,
+        hierarchy=style.hierarchy and has_hierarchy(truth),
+        zero_id_unmatched=style.zero_id_unmatched and bool(np.any(truth.ids == 0)),
     )

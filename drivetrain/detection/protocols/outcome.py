@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.core.checks import check_integer
 from drivetrain.detection.annotations import Ids
 from drivetrain.detection.matching.threads import run_jobs, split, thread_count
 from drivetrain.detection.protocols import _numba
@@ -63,7 +64,13 @@ class Events:
 
 
 def assign(pool: Pool, style: Style) -> Outcome:
-    """Return who found whom by a style's rules."""
+    """Return who found whom by a style's rules.
+
+    Raises:
+        ValueError: More than 32 thresholds or area ranges: a word has that many bits.
+    """
+    for name, values in (("thresholds", style.thresholds), ("areas", style.areas)):
+        check_integer(f"number of {name}", len(values), low=1, high=32)
     ruling = rule(pool, style)
     n_areas = len(style.areas)
     found = np.empty((n_areas, len(pool)), np.uint32)
@@ -93,14 +100,10 @@ def walk(pool: Pool, outcome: Outcome, style: Style, area: int, cap: int) -> Eve
     stands = np.empty(n_thresholds * int(room.sum()), np.int32)
     at = np.empty_like(stands)
     totals = np.zeros((n_thresholds, n_classes, 2), np.int32)
-    shared = (
-        (pool.segments, pool.ranking, outcome.ruling.rank),
-        cap,
-        outcome.found[area],
-        outcome.ignored[area],
-        (bases, room),
-        (stands, at, totals),
-    )
+    words = packed(outcome.found[area], outcome.ignored[area])
+    if cap < style.max_detections[-1]:
+        words[outcome.ruling.rank >= cap] = np.uint64((1 << n_thresholds) - 1) << np.uint64(32)
+    shared = (pool.segments, pool.ranking, words, (bases, room), (stands, at, totals))
     threads = thread_count(pool.threads)
     edges = split(np.diff(pool.segments) + 1, threads).tolist()
     jobs = [(low, high, *shared) for low, high in pairwise(edges)]
@@ -116,11 +119,19 @@ def walk(pool: Pool, outcome: Outcome, style: Style, area: int, cap: int) -> Eve
     )
 
 
+def packed(found: Bits, ignored: Bits) -> NDArray[np.uint64]:
+    """Return both in one word a detection: found below, ignored in the upper half, (D,)."""
+    return (ignored.astype(np.uint64) << np.uint64(32)) | found
+
+
 def _first(pool: Pool, ruling: Ruling, cap: int) -> Ids:
     """Return the surest detection of each class that is looked at, ignored or not."""
     out = np.full(len(pool.classes), -1, np.int64)
-    for k, (low, high) in enumerate(zip(pool.segments[:-1], pool.segments[1:])):
-        looked = ruling.rank[pool.ranking[low:high]] < cap
-        if looked.any():
-            out[k] = pool.ranking[low + np.argmax(looked)]
+    for k, (low, high) in enumerate(pairwise(pool.segments.tolist())):
+        # Nearly always it is the very first.
+        for at in range(low, high, 64):
+            looked = ruling.rank[pool.ranking[at : min(at + 64, high)]] < cap
+            if looked.any():
+                out[k] = pool.ranking[at + np.argmax(looked)]
+                break
     return out

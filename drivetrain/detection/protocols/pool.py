@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from drivetrain.core.checks import check_choice, check_real
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth, Ids
+from drivetrain.detection.matching._numba import sort_falling
 from drivetrain.detection.matching.candidates import TASKS, Candidates, find_candidates
-from drivetrain.detection.matching.index import Index
+from drivetrain.detection.matching.index import Index, scratch
 from drivetrain.detection.matching.threads import run_jobs, thread_count
 from drivetrain.detection.styles import Style
+
+# Ids below this are counted in a table.
+_DENSE = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,33 +134,48 @@ class Pool:
     @cached_property
     def ranking(self) -> NDArray[np.int32]:
         """Detections of each class by falling score, equal ones by image, (D,)."""
-        out = np.empty(len(self), np.int32)
+        out, scores = np.arange(len(self)), self.index.scores.copy()
 
         def sort(low: int, high: int) -> None:
-            falling = np.negative(self.index.scores[low:high])
-            out[low:high] = np.argsort(falling, kind="stable") + low
+            sort_falling(scores[low:high], out[low:high], scratch(high - low))
 
         run_jobs(sort, pairwise(self.segments.tolist()), thread_count(self.threads))
-        return out
+        return out.astype(np.int32)
 
     @cached_property
     def areas(self) -> Floats:
-        """Area of each detection that decides its range, (D,)."""
-        at = self.index.detections
+        """Area of each detection that decides its range, in the order of its file."""
         if self.found.areas is not None:
-            return self.found.areas[at]
+            return self.found.areas
         if self.task in ("segm", "boundary") and self.found.masks is not None:
-            return np.asarray(self.found.masks.areas, np.float64)[at]
-        boxes = self.found.boxes[at]
-        return boxes[:, 2] * boxes[:, 3]
+            return np.asarray(self.found.masks.areas, np.float64)
+        return self.found.boxes[:, 2] * self.found.boxes[:, 3]
+
+    @cached_property
+    def most_in_image(self) -> int:
+        """The most detections of one image that is counted, of classes that are not, too."""
+        of = self.found.images
+        if len(of) and of.min() >= 0 and of.max() < _DENSE:
+            sizes = np.bincount(of)
+            return int(
+                sizes[self.index.image_ids[self.index.image_ids < len(sizes)]].max(initial=0)
+            )
+        of = rank_of(of, self.index.image_ids)
+        return int(np.bincount(of[of >= 0], minlength=1).max())
+
+    @cached_property
+    def plain_ranks(self) -> NDArray[np.int32]:
+        """Which in its class and image each detection is, from 0, (D,)."""
+        first = self.index.first_detection[:-1]
+        return np.arange(len(self), dtype=np.int32) - np.repeat(first, self.group_sizes)
 
     def ranks(self, admitted: Flags | None) -> NDArray[np.int32]:
         """Return which in its class and image each admitted detection is, from 0, (D,)."""
-        first = self.index.first_detection[:-1]
         if admitted is None:
-            return (np.arange(len(self)) - np.repeat(first, self.group_sizes)).astype(np.int32)
+            return self.plain_ranks
         before = np.concatenate(([0], np.cumsum(admitted)))
-        rank = before[:-1] - np.repeat(before[first], self.group_sizes)
+        first = before[self.index.first_detection[:-1]]
+        rank = before[:-1] - np.repeat(first, self.group_sizes)
         return np.where(admitted, rank, np.iinfo(np.int32).max).astype(np.int32)
 
 

@@ -14,7 +14,8 @@ from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTr
 from drivetrain.detection.protocols.pool import Pool, rank_of
 from drivetrain.detection.styles import Style
 
-Words = NDArray[np.uint8]
+Words = NDArray[np.uint32]
+_EVERY = np.uint32(0xFFFFFFFF)
 _BUNCH = {"plain": 0, "ignore": 1, "once": 2}
 # A table of images x classes is looked up where it is at most this long, else searched.
 _TABLE = 1 << 26
@@ -41,7 +42,7 @@ class Ruling:
     excused: Words
     aside: Words
     crowd: Flags
-    bunch: Words
+    bunch: NDArray[np.uint8]
     zero: Flags
     overlaps: Floats
     to_find: Ids
@@ -55,12 +56,13 @@ def rule(pool: Pool, style: Style) -> Ruling:
     if truth.group_of is not None:
         bunch[truth.group_of[at] & ~crowd] = _BUNCH[style.group_of]
     aside = _outside(truth.areas[at], style)
-    aside[crowd | (bunch == _BUNCH["ignore"]) | _excluded(pool, style)] = 255
+    aside[crowd | (bunch == _BUNCH["ignore"]) | _excluded(pool, style)] = _EVERY
     rank = pool.ranks(_admitted(pool, style))
-    excused = _outside(pool.areas, style)
+    outside = _outside(pool.areas, style)
+    excused = outside[pool.index.detections] if outside.any() else np.zeros(len(pool), np.uint32)
     incomplete = _incomplete(pool, style)
     if incomplete is not None:
-        excused[incomplete] = 255
+        excused[incomplete] = _EVERY
     return Ruling(
         admitted=rank < style.max_detections[-1],
         rank=rank,
@@ -76,9 +78,9 @@ def rule(pool: Pool, style: Style) -> Ruling:
 
 def _outside(areas: Floats, style: Style) -> Words:
     """Return in which ranges each area does not lie; both ends belong to a range."""
-    out = np.zeros(len(areas), np.uint8)
+    out = np.zeros(len(areas), np.uint32)
     for a, (_, low, high) in enumerate(style.areas):
-        out |= ((areas < low) | (areas > high)).astype(np.uint8) << a
+        out |= ((areas < low) | (areas > high)).astype(np.uint32) << np.uint32(a)
     return out
 
 
@@ -115,10 +117,10 @@ def _admitted(pool: Pool, style: Style) -> Flags | None:
 
 def _best_of_image(pool: Pool, cap: int) -> Flags | None:
     """Return the ``cap`` best of each image over all classes, whether they count or not."""
+    if pool.most_in_image <= cap:
+        return None
     of = rank_of(pool.found.images, pool.index.image_ids)
     sizes = np.bincount(of[of >= 0], minlength=len(pool.index.image_ids))
-    if not len(sizes) or sizes.max() <= cap:
-        return None
     late = np.zeros(len(pool.found), np.bool_)
     rows = np.flatnonzero((of >= 0) & (sizes[of] > cap))
     rows = rows[np.lexsort((-pool.found.scores[rows], of[rows]))]

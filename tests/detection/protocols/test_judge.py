@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from drivetrain.detection import problem
 from drivetrain.detection.annotations import Detections, GroundTruth
 from drivetrain.detection.examples import survey_data, survey_style
-from drivetrain.detection.protocols.judge import judge, judge_all
-from drivetrain.detection.protocols.pool import gather
+from drivetrain.detection.protocols.judge import Pools, judge_all
 from drivetrain.detection.styles import Style
 
 
@@ -99,7 +98,7 @@ def test_equals_the_definitions(seed, style, strict, crowd, ignore, inclusive, p
         per_class=per_class,
         zero_id_unmatched=zero,
     )
-    verdict = judge(gather(truth, found, inclusive=inclusive, per_class=per_class), style)
+    verdict = Pools(truth, found).judge(style)
     expected = problem.tables(truth, found, style)
     np.testing.assert_array_equal(verdict.tables.precision, expected.precision)
     np.testing.assert_array_equal(verdict.tables.scores, expected.scores)
