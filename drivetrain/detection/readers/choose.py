@@ -223,8 +223,8 @@ def _of_text(files: list[Path], path: Path) -> str:
     if not counts:
         raise ValueError(f"{path}: the files are empty: tell format=.")
     if None in counts or ("dota" in counts and len(counts) > 1):
-        usual = counts.most_common(1)[0][0]
-        odd = next(words for words, kind in zip(lines, kinds) if kind not in (usual, "heading"))
+        rare = None if None in counts else min(counts, key=lambda kind: counts[kind])
+        odd = lines[kinds.index(rare)]
         seen = ", ".join(f"{n} lines of {kind or 'no known kind'}" for kind, n in counts.items())
         raise ValueError(
             f"{path}: the lines fit no one format ({seen}; for one, "
@@ -253,7 +253,7 @@ def _kind(words: list[str]) -> str | None:
     if len(words) in (9, 10) and dota.corners_of(words[:8]) and numbers(words[8:9]) is None:
         return "dota"
     values = numbers(words[1:])
-    if words[0].isdigit() and values and len(values) > 3 and all(abs(v) <= 1.5 for v in values):
+    if words[0].isdigit() and values and len(values) > 3 and all(abs(v) <= 1.5 for v in values[:4]):
         return "yolo"
     return "text" if split_line(words) is not None else None
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import fspath
 from pathlib import Path
 
@@ -25,6 +25,16 @@ def stem(name: str) -> str:
         ('2007_000032', 'frame1.25')
     """
     return _SUFFIX.sub("", name.replace("\\", "/").rsplit("/", 1)[-1])
+
+
+def spelled(ids: Ids, words: Sequence[str]) -> list[str]:
+    """Return ids as text: the words that they are ranks of, if their file had words for ids.
+
+    Example:
+        >>> spelled(np.array([1, 0]), ["a", "b"]), spelled(np.array([7]), [])
+        (['b', 'a'], ['7'])
+    """
+    return [words[one] if words else str(one) for one in ids.tolist()]
 
 
 def listed(what: str, told: Sequence[str] | PathLike) -> list[str]:
@@ -93,26 +103,25 @@ class Names:
     names asked for is known, they are tried as ids.
     """
 
-    def __init__(self, what: str, ids: Ids, names: Sequence[str]) -> None:
+    def __init__(
+        self, what: str, ids: Ids, names: Sequence[str], words: Sequence[str] = ()
+    ) -> None:
         self.what = what
-        self.exact = dict(zip(names, ids.tolist())) if len(names) else {}
-        self.by_id = {str(one): one for one in ids.tolist()}
-        self.loose: dict[str, int | None] = {}
+        self.by_id = dict(zip(spelled(ids, words), ids.tolist()))
+        self.exact = _unambiguous(zip(names, ids.tolist()))
+        self.loose: dict[str, int] = {}
         if what == "image":
-            for name, one in self.exact.items():
-                short = stem(name)
-                # Two images of one stem cannot be told apart by it.
-                self.loose[short] = None if short in self.loose else one
+            self.loose = _unambiguous((stem(name), one) for name, one in zip(names, ids.tolist()))
 
     @classmethod
     def images(cls, truth: GroundTruth) -> "Names":
         """Return the names of a truth's images."""
-        return cls("image", truth.image_ids, truth.image_names)
+        return cls("image", truth.image_ids, truth.image_names, truth.image_words)
 
     @classmethod
     def categories(cls, truth: GroundTruth) -> "Names":
         """Return the names of a truth's classes."""
-        return cls("category", truth.category_ids, truth.category_names)
+        return cls("category", truth.category_ids, truth.category_names, truth.category_words)
 
     def named(self, name: str) -> int | None:
         """Return the id of a name, or None."""
@@ -132,6 +141,17 @@ class Names:
     def hint(self, name: str) -> str:
         """Return the nearest known name for a message."""
         return did_you_mean(name, list(self.exact)[:2000])
+
+
+def _unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the ids of the names that stand for one thing; no name and a shared one for none."""
+    ids: dict[str, int] = {}
+    shared = {""}
+    for name, one in pairs:
+        if name in ids:
+            shared.add(name)
+        ids[name] = one
+    return {name: one for name, one in ids.items() if name not in shared}
 
 
 def codes_of(

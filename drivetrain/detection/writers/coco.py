@@ -1,7 +1,7 @@
 """COCO JSON, and LVIS' where labels are federated."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from drivetrain.core.checks import check_finite
 from drivetrain.core.files import atomic_write
 from drivetrain.detection.annotations import Detections, GroundTruth, Ids
 from drivetrain.detection.issues import Issues
+from drivetrain.detection.readers.names import spelled
 from drivetrain.detection.writers.folder import class_names, image_names
 from drivetrain.detection.writers.losses import refuse_losses
 
@@ -51,7 +52,7 @@ def write_detections(found: Detections, truth: GroundTruth, path: Path, issues: 
     check_finite("scores", found.scores)
     with atomic_write(path) as file:
         file.write(b"[")
-        for piece in _pieces(_results(found)):
+        for piece in _pieces(_results(found, truth)):
             file.write(piece)
         file.write(b"]\n")
 
@@ -66,8 +67,7 @@ def _pieces(entries: Iterator[str]) -> Iterator[bytes]:
 def _annotations(truth: GroundTruth) -> Iterator[str]:
     rows = zip(
         truth.ids.tolist(),
-        truth.images.tolist(),
-        truth.categories.tolist(),
+        *_ids(truth, truth),
         truth.boxes.tolist(),
         truth.areas.tolist(),
         truth.crowd.tolist(),
@@ -82,10 +82,9 @@ def _annotations(truth: GroundTruth) -> Iterator[str]:
         )
 
 
-def _results(found: Detections) -> Iterator[str]:
+def _results(found: Detections, truth: GroundTruth) -> Iterator[str]:
     rows = zip(
-        found.images.tolist(),
-        found.categories.tolist(),
+        *_ids(found, truth),
         found.boxes.tolist(),
         found.scores.tolist(),
         _further(found),
@@ -94,6 +93,19 @@ def _results(found: Detections) -> Iterator[str]:
         yield (
             f'{{"image_id":{image},"category_id":{category},"bbox":{box},"score":{score!r}{more}}}'
         )
+
+
+def _ids(
+    columns: GroundTruth | Detections, truth: GroundTruth
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return the image and category id of each entry as JSON: numbers, or the text they were."""
+    images, categories = columns.images, columns.categories
+    return _as_json(images, truth.image_words), _as_json(categories, truth.category_words)
+
+
+def _as_json(ids: Ids, words: Sequence[str]) -> Sequence[Any]:
+    quoted = [json.dumps(word) for word in words]
+    return spelled(ids, quoted) if quoted else ids.tolist()
 
 
 def _further(columns: GroundTruth | Detections) -> Iterator[str]:
@@ -129,18 +141,22 @@ def _images(truth: GroundTruth) -> list[dict[str, Any]]:
             if height and width:
                 image |= {"height": height, "width": width}
     if truth.federation is not None:
-        negative = _by_image(truth.federation.negative)
-        partial = _by_image(truth.federation.not_exhaustive)
+        negative = _by_image(truth.federation.negative, truth)
+        partial = _by_image(truth.federation.not_exhaustive, truth)
         for image in images:
             image["neg_category_ids"] = negative.get(image["id"], [])
             image["not_exhaustive_category_ids"] = partial.get(image["id"], [])
+    if truth.image_words:
+        for image, word in zip(images, spelled(truth.image_ids, truth.image_words)):
+            image["id"] = word
     return images
 
 
-def _by_image(pairs: Ids) -> dict[int, list[int]]:
-    listed: dict[int, list[int]] = {}
+def _by_image(pairs: Ids, truth: GroundTruth) -> dict[int, list[int | str]]:
+    words = dict(enumerate(truth.category_words))
+    listed: dict[int, list[int | str]] = {}
     for image, category in pairs.tolist():
-        listed.setdefault(image, []).append(category)
+        listed.setdefault(image, []).append(words.get(category, category))
     return listed
 
 
@@ -152,4 +168,7 @@ def _categories(truth: GroundTruth) -> list[dict[str, Any]]:
     if truth.federation is not None and truth.federation.frequency:
         for category, letter in zip(categories, truth.federation.frequency):
             category["frequency"] = letter
+    if truth.category_words:
+        for category, word in zip(categories, spelled(truth.category_ids, truth.category_words)):
+            category["id"] = word
     return categories

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from drivetrain.detection.annotations import GroundTruth
-from drivetrain.detection.readers.names import stem
+from drivetrain.detection.annotations import GroundTruth, Ids
+from drivetrain.detection.readers.names import spelled, stem
 
 
 @contextmanager
@@ -38,13 +38,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def image_names(truth: GroundTruth) -> list[str]:
     """Return the name of each image; its id where it has none."""
-    return [str(name) for name in truth.image_names] or list(map(str, truth.image_ids.tolist()))
+    return _names(truth.image_names, truth.image_words, truth.image_ids)
 
 
 def class_names(truth: GroundTruth) -> list[str]:
     """Return the name of each class; its id where it has none."""
-    names = [str(name) for name in truth.category_names]
-    return names or list(map(str, truth.category_ids.tolist()))
+    return _names(truth.category_names, truth.category_words, truth.category_ids)
+
+
+def _names(names: Sequence[str], words: Sequence[str], ids: Ids) -> list[str]:
+    texts = spelled(ids, words)
+    return [name or text for name, text in zip(names, texts)] if names else texts
 
 
 def file_names(names: Sequence[str], what: str) -> list[str]:

@@ -261,6 +261,28 @@ def test_bad_writes_leave_nothing(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["full"]
 
 
+def test_ids_of_text_stay_text_in_json_and_are_names_elsewhere(tmp_path: Path) -> None:
+    text = (
+        '{"images":[{"id":"two"},{"id":"one"}],"categories":[{"id":"k","name":"cat"}],'
+        '"annotations":[{"id":1,"image_id":"two","category_id":"k","bbox":[0,0,8,8]}]}'
+    )
+    (tmp_path / "t.json").write_text(text)
+    found = '[{"image_id":"two","category_id":"k","bbox":[0,0,8,8],"score":0.5}]'
+    (tmp_path / "f.json").write_text(found)
+    truth = read_ground_truth(tmp_path / "t.json", issues=Issues())
+    convert(tmp_path / "t.json", tmp_path / "again.json", to="coco")
+    again = read_ground_truth(tmp_path / "again.json", issues=Issues())
+    assert again.image_words == truth.image_words == ["one", "two"]
+    assert again.images.tolist() == truth.images.tolist()
+    assert again.boxes.tolist() == truth.boxes.tolist()
+    for to in ("coco", "csv"):
+        out = tmp_path / f"f2.{to}"
+        convert(tmp_path / "f.json", out, to=to, what="detections", truth=truth)
+        back = read_detections(out, truth, issues=Issues())
+        assert back.images.tolist() == [truth.image_words.index("two")]
+    assert (tmp_path / "f2.csv").read_text().splitlines()[1].startswith("two,cat,")
+
+
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     write_ground_truth(truths([[0, 0, 8, 8]] * 2), tmp_path / "out", to="voc", issues=Issues())
