@@ -6,8 +6,10 @@ so that ties abound. Every number is a draw of one seeded generator in a fixed o
 """
 
 import json
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.core.files import write_text
+from drivetrain.detection.masks.polygons import from_polygons
+from drivetrain.detection.masks.strings import to_strings
 
 SEED, IMAGES, CLASSES = 20250101, 5000, 80
 #: COCO's 80 ids of 1..90.
@@ -23,8 +27,6 @@ CATEGORY_IDS = np.array([i for i in range(1, 91) if i not in MISSING])
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
-#: Draws a polygon (x, y, x, y, ...) into height x width pixels: column-major run lengths.
-Draw = Callable[[list[float], int, int], list[int]]
 
 
 @dataclass
@@ -49,31 +51,39 @@ class Problem:
     generator: np.random.Generator
 
 
-def write(folder: Path, *, images: int = IMAGES, seed: int = SEED) -> None:
-    """Write ``gt.json``, ``dt_bbox.json``, ``dt_bbox_f32.json`` and ``dt_segm.json``.
+def home() -> Path:
+    """Return the folder of temporary files where the problems' files are kept between runs."""
+    return Path(tempfile.gettempdir()) / "drivetrain-detection-problems"
+
+
+def write_boxes(folder: Path, *, images: int = IMAGES, seed: int = SEED) -> None:
+    """Write ``gt.json``, ``dt_bbox.json`` and ``dt_bbox_f32.json``; what is there stays.
 
     Args:
-        folder: Where to; files that are there are left as they are.
+        folder: Where to.
         images: Number of images.
         seed: Of the generator.
     """
-    names = ("gt.json", "dt_bbox.json", "dt_bbox_f32.json", "dt_segm.json")
-    if all((folder / name).exists() for name in names):
+    if all((folder / name).exists() for name in ("gt.json", "dt_bbox.json", "dt_bbox_f32.json")):
         return
-    from drivetrain.detection.masks.polygons import polygon_runs
-
-    problem = make(polygon_runs, images=images, seed=seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    problem = make(images=images, seed=seed)
     dump(folder / "gt.json", problem.truth)
     dump(folder / "dt_bbox.json", problem.found)
     dump(folder / "dt_bbox_f32.json", list(map(in_single_precision, problem.found)))
-    from drivetrain.detection.masks.rle import encode_counts
 
-    dump(folder / "dt_segm.json", list(_segments(problem, polygon_runs, encode_counts)))
+
+def write_masks(folder: Path, *, images: int = IMAGES, seed: int = SEED) -> None:
+    """Write ``gt.json`` and ``dt_segm.json``: a blob in each detected box; what is there stays."""
+    if (folder / "gt.json").exists() and (folder / "dt_segm.json").exists():
+        return
+    problem = make(images=images, seed=seed)
+    dump(folder / "gt.json", problem.truth)
+    dump(folder / "dt_segm.json", list(segments(problem)))
 
 
 def dump(path: Path, value: object) -> None:
     """Write JSON without spaces, as the fast writers do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(value, separators=(",", ":")))
 
 
@@ -83,7 +93,7 @@ def in_single_precision(entry: Json) -> Json:
     return {**entry, "bbox": box, "score": float(np.float32(entry["score"]))}
 
 
-def make(draw: Draw, *, images: int = IMAGES, seed: int = SEED) -> Problem:
+def make(*, images: int = IMAGES, seed: int = SEED) -> Problem:
     """Return the problem with boxes; its generator stands where the masks begin."""
     rng = np.random.default_rng(seed)
     weights = 1 / np.arange(1, CLASSES + 1) ** 0.9
@@ -104,7 +114,7 @@ def make(draw: Draw, *, images: int = IMAGES, seed: int = SEED) -> Problem:
             {"id": image, "width": width, "height": height, "file_name": f"{number:012d}.jpg"}
         )
         scene = _scene(rng, weights, int(counts[number]), width, height)
-        truths.extend(_truths(scene, draw, image, len(truths) + 1))
+        truths.extend(_truths(scene, image, len(truths) + 1))
         found.extend(_detections(rng, weights, scene, image))
     categories = [
         {"id": int(c), "name": f"c{c}", "supercategory": f"s{c % 12}"} for c in CATEGORY_IDS
@@ -154,13 +164,13 @@ def _scene(rng: np.random.Generator, weights: Floats, n: int, width: int, height
     return scene
 
 
-def _truths(scene: _Scene, draw: Draw, image: int, first: int) -> Iterator[Json]:
+def _truths(scene: _Scene, image: int, first: int) -> Iterator[Json]:
     for offset, (box, corners) in enumerate(zip(scene.boxes, scene.outlines)):
         points = corners.round(2).ravel().tolist()
         crowd = bool(scene.crowd[offset])
         segmentation: Any = [points]
         if crowd:
-            runs = draw(points, scene.height, scene.width)
+            runs = from_polygons([points], (scene.height, scene.width)).runs.tolist()
             segmentation = {"size": [scene.height, scene.width], "counts": runs}
             area: float = sum(runs[1::2])
         else:
@@ -227,16 +237,14 @@ def _background(
     return np.stack([x, y, w, h], 1), classes, rng.beta(1, 12, n)
 
 
-def _segments(problem: Problem, draw: Draw, encode: Callable[[list[int]], str]) -> Iterator[Json]:
+def segments(problem: Problem) -> Iterator[Json]:
+    """Yield the detections as masks: a star-shaped blob in each box, as compressed runs."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in problem.truth["images"]}
-    for entry in problem.found:
-        height, width = sizes[entry["image_id"]]
-        points = outline(problem.generator, np.array(entry["bbox"])).round(2).ravel().tolist()
-        counts = encode(draw(points, height, width))
-        segmentation = {"size": [height, width], "counts": counts}
-        yield {
-            "image_id": entry["image_id"],
-            "category_id": entry["category_id"],
-            "segmentation": segmentation,
-            "score": entry["score"],
-        }
+    for image, entries in groupby(problem.found, key=lambda entry: entry["image_id"]):
+        batch, size = list(entries), sizes[image]
+        blobs = [outline(problem.generator, np.array(entry["bbox"])).round(2) for entry in batch]
+        texts = to_strings(from_polygons([blob.ravel() for blob in blobs], size))
+        for entry, text in zip(batch, texts, strict=True):
+            mask = {"size": list(size), "counts": text.decode()}
+            ids = {name: entry[name] for name in ("image_id", "category_id")}
+            yield {**ids, "segmentation": mask, "score": entry["score"]}
