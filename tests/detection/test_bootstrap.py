@@ -87,6 +87,7 @@ def by_kernel(result: Result, weights: np.ndarray) -> np.ndarray:
         paths.images,
         paths.offsets,
         paths.stops,
+        paths.stop_images,
         paths.hits,
         paths.truth_starts,
         paths.truth_images,

@@ -156,6 +156,8 @@ def _by_kernel(result: "Result") -> "Callable[[Weights], Floats]":
     paths = lay(result.events, result.style)
 
     def compute(weights: Weights) -> Floats:
+        if int(weights.max()) * len(paths.images) >= 2**31:
+            raise ValueError(f"bootstrap takes 2^31 drawn detections. Got {len(paths.images)}.")
         out = np.empty((len(weights), *paths.shape))
         _numba.replicate(
             weights,
@@ -163,6 +165,7 @@ def _by_kernel(result: "Result") -> "Callable[[Weights], Floats]":
             paths.images,
             paths.offsets,
             paths.stops,
+            paths.stop_images,
             paths.hits,
             paths.truth_starts,
             paths.truth_images,

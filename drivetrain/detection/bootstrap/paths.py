@@ -29,7 +29,8 @@ class Paths:
         starts: Where each class begins among the detections, (K + 1,).
         images: Rank of each detection's image, (D,).
         offsets: See above, (T, K + 1).
-        stops: Which detection each stop is, (S,).
+        stops: Which detection of its class each stop is, (S,).
+        stop_images: Rank of its image, (S,).
         hits: Stops that are true positives, (S,).
         truth_starts: Where each class begins among the truths, (K + 1,).
         truth_images: Rank of each truth's image, (G,).
@@ -42,6 +43,7 @@ class Paths:
     images: NDArray[np.int32]
     offsets: Ids
     stops: NDArray[np.int32]
+    stop_images: NDArray[np.int32]
     hits: Flags
     truth_starts: Ids
     truth_images: NDArray[np.int32]
@@ -67,14 +69,16 @@ def lay(events: Events, style: Style) -> Paths:
         offsets.append(offsets[-1] + len(at))
         stops.append(at)
     thresholds = np.repeat(np.arange(len(stops), dtype=np.uint32), np.diff(offsets))
-    flat = np.concatenate(stops).astype(np.int32)
+    flat = np.concatenate(stops)
+    classes = np.searchsorted(events.starts, flat, side="right") - 1
     wanted = np.flatnonzero(~events.truth_ignored[a])
     wanted = wanted[np.argsort(events.truth_classes[wanted], kind="stable")]
     return Paths(
         starts=events.starts.astype(np.int64),
         images=np.ascontiguousarray(events.images, np.int32),
         offsets=parts,
-        stops=flat,
+        stops=(flat - events.starts[classes]).astype(np.int32),
+        stop_images=np.ascontiguousarray(events.images[flat], np.int32),
         hits=events.correct[a][flat] >> thresholds & np.uint32(1) != 0,
         truth_starts=np.searchsorted(events.truth_classes[wanted], np.arange(K + 1)),
         truth_images=np.ascontiguousarray(events.truth_images[wanted], np.int32),
