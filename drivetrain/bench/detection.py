@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.bench.harness.case import Case, Contender, Race
-from drivetrain.bench.peers.coco_evaluators import (
+from drivetrain.bench.peers.cocoeval import (
     FASTER,
     HOTCOCO,
     PYCOCOTOOLS,
