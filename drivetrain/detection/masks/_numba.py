@@ -589,26 +589,34 @@ def merge_sort(values: Array, spare: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def row_of(v: Int, height: Int) -> Int:
-    """Return the row below a point of the grid of fifths, held inside the picture."""
-    y = (v + 0.5) / SCALE - 0.5
-    if y < 0:
-        y = 0.0
-    elif y > height:
-        y = float(height)
-    return np.int64(np.ceil(y))
+    """Return the row below a point of the grid of fifths, held inside the picture.
+
+    COCO's ceil((v + 1/2) / 5 - 1/2) is ceil((v - 2) / 5): exact where it is whole, else a fifth
+    away from where rounding could matter.
+    """
+    return min(max(v + 2, 0) // SCALE, height)
 
 
 @njit(nogil=True, cache=True)
-def cross_columns(points: Array, height: Int, width: Int, out: Array) -> Int:
-    """Write where the closed polygon crosses the middles of columns; return how many times.
+def room_for(points: Array, width: Int) -> Int:
+    """Return how many columns the edges may cross, at most."""
+    n, corners = 0, len(points) // 2
+    for j in range(corners):
+        following = (j + 1) % corners
+        n += min(np.int64(abs(points[2 * following] - points[2 * j])) + 3, width)
+    return n
+
+
+@njit(nogil=True, cache=True)
+def cross_columns(points: Array, height: Int, width: Int, out: Array, columns: Array) -> Int:
+    """Write where the closed polygon crosses the middles of which columns; return how often.
 
     COCO walks every point of the outline on a grid of fifths of a pixel and keeps those where x
     steps from 5k + 2 to 5k + 3 (the middle of column k), with the upper of the two rows. Those
     steps are found here without the walk: along flat edges by index, along steep ones by
     inverting the line and stepping to where the very same rounded expression changes.
-    Counting only (``out`` too short) and writing share the loop: positions past the end are lost.
     """
-    n, room, corners = 0, len(out), len(points) // 2
+    n, corners = 0, len(points) // 2
     for j in range(corners):
         following = (j + 1) % corners
         x0, y0 = grid(points[2 * j]), grid(points[2 * j + 1])
@@ -629,8 +637,7 @@ def cross_columns(points: Array, height: Int, width: Int, out: Array) -> Int:
                 if t < 0 or t >= dx:
                     continue
                 v = min(np.int64(y0 + slope * t + 0.5), np.int64(y0 + slope * (t + 1) + 0.5))
-                if n < room:
-                    out[n] = k * height + row_of(v, height)
+                out[n], columns[n] = k * height + row_of(v, height), k
                 n += 1
         else:
             slope = float(x1 - x0) / dy
@@ -638,8 +645,7 @@ def cross_columns(points: Array, height: Int, width: Int, out: Array) -> Int:
                 t = first_beyond(x0, slope, dy, SCALE * k + 3)
                 if t < 1 or t > dy:
                     continue
-                if n < room:
-                    out[n] = k * height + row_of(y0 + t - 1, height)
+                out[n], columns[n] = k * height + row_of(y0 + t - 1, height), k
                 n += 1
     return n
 
@@ -667,13 +673,40 @@ def first_beyond(x0: Int, slope: float, dy: Int, level: Int) -> Int:
 
 
 @njit(nogil=True, cache=True)
+def sort_by_columns(values: Array, columns: Array, width: Int, out: Array) -> None:
+    """Write the values in rising order, which rise with their columns; few share a column."""
+    begins = np.zeros(width + 1, np.int64)
+    for column in columns:
+        begins[column + 1] += 1
+    most = 0
+    for k in range(width):
+        most = max(most, begins[k + 1])
+        begins[k + 1] += begins[k]
+    for i in range(len(values)):
+        k = columns[i]
+        out[begins[k]] = values[i]
+        begins[k] += 1
+    if most > 64:
+        # A zigzag inside few columns: insertion would be quadratic.
+        merge_sort(out, values)
+        return
+    for i in range(1, len(out)):
+        v, j = out[i], i
+        while j > 0 and out[j - 1] > v:
+            out[j] = out[j - 1]
+            j -= 1
+        out[j] = v
+
+
+@njit(nogil=True, cache=True)
 def draw(points: Array, height: Int, width: Int) -> Array:
     """Return the runs of one closed polygon, as COCO draws it."""
-    n = cross_columns(points, height, width, np.empty(0, np.int64))
-    ends = np.empty(n + 1, np.int64)
-    cross_columns(points, height, width, ends)
+    room = room_for(points, width) + 1
+    space = np.empty(3 * room, np.int64)
+    crossings, columns, ends = space[:room], space[room : 2 * room], space[2 * room :]
+    n = cross_columns(points, height, width, crossings, columns)
+    sort_by_columns(crossings[:n], columns[:n], width, ends[:n])
     ends[n] = height * width
-    merge_sort(ends, np.empty(n + 1, np.int64))
     # Ends to lengths; two equal ends cancel: the run between them and its neighbours are one.
     runs = np.empty(n + 1, np.uint32)
     runs[0] = ends[0]
