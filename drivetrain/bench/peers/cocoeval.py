@@ -1,9 +1,9 @@
-"""The four evaluators with pycocotools' names, called as their users call them: paths to numbers."""
+"""The evaluators with pycocotools' names, as contenders: files to curves, and the halves of it."""
 
 import contextlib
 import io
-from collections.abc import Callable
-from os import PathLike, fspath
+import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,44 +11,60 @@ from numpy.typing import NDArray
 
 from drivetrain.core.errors import require
 
-Floats = NDArray[np.float64]
-#: Name as printed: module, name of its evaluator's class.
-EVALUATORS = {
-    "pycocotools": ("pycocotools", "COCOeval"),
-    "faster-coco-eval": ("faster_coco_eval", "COCOeval_faster"),
-    "hotcoco": ("hotcoco", "COCOeval"),
-    "ultrafast-pycocotools": ("ultrafast_pycocotools", "COCOeval"),
-}
+Curves = dict[str, NDArray[np.float64]]
 
 
-def evaluator(
-    name: str,
-) -> Callable[[str | PathLike[str], str | PathLike[str]], Floats]:
-    """Return a call from the paths of truths and detections (COCO JSON) to the twelve numbers.
+@dataclass(frozen=True)
+class Evaluator:
+    """Where a peer keeps what pycocotools calls COCO, loadRes and COCOeval.
 
-    Args:
-        name: One of ``EVALUATORS``.
-
-    Raises:
-        MissingDependency: The package is not installed.
+    Attributes:
+        name: As printed.
+        data: Module of the data set.
+        judge_module: Module of the evaluator.
+        judge_class: Its name.
+        results: The method that reads results.
     """
-    package, kind = EVALUATORS[name]
-    require(package, "drivetrain[peers]")
-    if name == "pycocotools":
-        coco: Any = require("pycocotools.coco", "drivetrain[peers]").COCO
-        judge: Any = require("pycocotools.cocoeval", "drivetrain[peers]").COCOeval
-    else:
-        module: Any = require(package, "drivetrain[peers]")
-        coco, judge = module.COCO, getattr(module, kind)
 
-    def run(truth: str | PathLike[str], found: str | PathLike[str]) -> Floats:
-        # They print as they go.
+    name: str
+    data: str
+    judge_module: str
+    judge_class: str = "COCOeval"
+    results: str = "loadRes"
+
+    def load(self, truth: str | os.PathLike[str], found: str | os.PathLike[str]) -> tuple[Any, Any]:
+        """Return the data set and the results of two files.
+
+        Raises:
+            MissingDependency: The peer is not installed.
+        """
+        module: Any = require(self.data, "drivetrain[peers]")
         with contextlib.redirect_stdout(io.StringIO()):
-            data = coco(fspath(truth))
-            judged = judge(data, data.loadRes(fspath(found)), "bbox")
-            judged.evaluate()
-            judged.accumulate()
-            judged.summarize()
-        return np.array(judged.stats, np.float64)[:12]
+            real = module.COCO(os.fspath(truth))
+            return real, getattr(real, self.results)(os.fspath(found))
 
-    return run
+    def judge(self, loaded: tuple[Any, Any], task: str) -> Curves:
+        """Return precision, recall and scores of what was loaded, -1 where undefined."""
+        module: Any = require(self.judge_module, "drivetrain[peers]")
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluator = getattr(module, self.judge_class)(*loaded, task)
+            evaluator.evaluate()
+            evaluator.accumulate()
+        names = ("precision", "recall", "scores")
+        return {name: np.asarray(evaluator.eval[name], np.float64) for name in names}
+
+    def evaluate(
+        self, truth: str | os.PathLike[str], found: str | os.PathLike[str], task: str
+    ) -> Curves:
+        """Return precision, recall and scores of two files, -1 where undefined.
+
+        Raises:
+            MissingDependency: The peer is not installed.
+        """
+        return self.judge(self.load(truth, found), task)
+
+
+HOTCOCO = Evaluator("hotcoco", "hotcoco", "hotcoco", results="load_res")
+ULTRAFAST = Evaluator("ultrafast-pycocotools", "ultrafast_pycocotools", "ultrafast_pycocotools")
+FASTER = Evaluator("faster-coco-eval", "faster_coco_eval", "faster_coco_eval", "COCOeval_faster")
+PYCOCOTOOLS = Evaluator("pycocotools", "pycocotools.coco", "pycocotools.cocoeval")
