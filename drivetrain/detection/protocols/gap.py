@@ -134,18 +134,19 @@ class Gap:
         """
         if digits is not None:
             check_integer("digits", digits, low=0)
-        lines = [
-            "| rule | what | change | to | detections |",
-            "|---|---|---:|---:|---:|",
-            f"| {self.names[0]} | | | {_shown(self.first, digits)} | |",
-        ]
-        for term in self.terms:
-            level = _shown(term.after, digits)
-            change = _EXACT.subtract(level, _shown(term.before, digits))
-            lines.append(f"| {term.rule} | {term.what} | {change:+f} | {level:f} | {term.moved} |")
-        total = _EXACT.subtract(_shown(self.last, digits), _shown(self.first, digits))
-        lines.append(f"| {self.names[1]} | sum | {total:+f} | {_shown(self.last, digits):f} | |")
+        levels = [_shown(value, digits) for value in (self.first, *(t.after for t in self.terms))]
+        lines = ["| rule | what | change | to | detections |", "|---|---|---:|---:|---:|"]
+        lines.append(f"| {self.names[0]} | | | {levels[0]:f} | |")
+        for term, before, after in zip(self.terms, levels, levels[1:]):
+            change = _signed(_EXACT.subtract(after, before))
+            lines.append(f"| {term.rule} | {term.what} | {change} | {after:f} | {term.moved} |")
+        total = _signed(_EXACT.subtract(levels[-1], levels[0]))
+        lines.append(f"| {self.names[1]} | sum | {total} | {levels[-1]:f} | |")
         return "\n".join(lines)
+
+
+def _signed(change: Decimal) -> str:
+    return f"{change:+f}" if change else "0"
 
 
 def _shown(value: float, digits: int | None) -> Decimal:
