@@ -45,13 +45,30 @@ class Evaluator:
 
     def judge(self, loaded: tuple[Any, Any], task: str) -> Curves:
         """Return precision, recall and scores of what was loaded, -1 where undefined."""
+        evaluator = self._judged(loaded, task)
+        names = ("precision", "recall", "scores")
+        return {name: np.asarray(evaluator.eval[name], np.float64) for name in names}
+
+    def numbers(
+        self, truth: str | os.PathLike[str], found: str | os.PathLike[str], task: str = "bbox"
+    ) -> NDArray[np.float64]:
+        """Return the twelve numbers (ten of keypoints) that the peer prints of two files.
+
+        Raises:
+            MissingDependency: The peer is not installed.
+        """
+        evaluator = self._judged(self.load(truth, found), task)
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluator.summarize()
+        return np.array(evaluator.stats, np.float64)[: 10 if task == "keypoints" else 12]
+
+    def _judged(self, loaded: tuple[Any, Any], task: str) -> Any:
         module: Any = require(self.judge_module, "drivetrain[peers]")
         with contextlib.redirect_stdout(io.StringIO()):
             evaluator = getattr(module, self.judge_class)(*loaded, task)
             evaluator.evaluate()
             evaluator.accumulate()
-        names = ("precision", "recall", "scores")
-        return {name: np.asarray(evaluator.eval[name], np.float64) for name in names}
+        return evaluator
 
     def evaluate(
         self, truth: str | os.PathLike[str], found: str | os.PathLike[str], task: str
@@ -68,3 +85,4 @@ HOTCOCO = Evaluator("hotcoco", "hotcoco", "hotcoco", results="load_res")
 ULTRAFAST = Evaluator("ultrafast-pycocotools", "ultrafast_pycocotools", "ultrafast_pycocotools")
 FASTER = Evaluator("faster-coco-eval", "faster_coco_eval", "faster_coco_eval", "COCOeval_faster")
 PYCOCOTOOLS = Evaluator("pycocotools", "pycocotools.coco", "pycocotools.cocoeval")
+EVALUATORS = (PYCOCOTOOLS, FASTER, HOTCOCO, ULTRAFAST)
