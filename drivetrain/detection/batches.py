@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from drivetrain.core.checks import check_array, check_choice
+from drivetrain.core.checks import check_array, check_choice, check_finite
 from drivetrain.detection.annotations import Floats
 from drivetrain.detection.masks import Masks, from_dense
 
@@ -40,7 +40,7 @@ class Batch:
         parts = [self._shapes(f"preds[{i}]", one) for i, one in enumerate(preds)]
         for i, (part, one) in enumerate(zip(parts, preds)):
             part["scores"] = self._column(f"preds[{i}]", one, "scores", len(part["labels"]))
-        return self._joined(images, parts, ["scores"])
+        return self._finite("preds", preds, self._joined(images, parts, ["scores"]))
 
     def truth(self, images: Sequence[int], target: Sequence[Mapping[str, Any]]) -> Columns:
         """Return the columns of targets, (n, ...) in the images' order."""
@@ -52,13 +52,32 @@ class Batch:
                     part[name] = part.get(name, False) | (self._column(at, one, key, n) != 0)
                 part.setdefault(name, np.zeros(n, np.bool_))
             part["areas"] = self._areas(at, one, part)
-        return self._joined(images, parts, ["crowd", "ignore", "areas"])
+        return self._finite(
+            "target", target, self._joined(images, parts, ["crowd", "ignore", "areas"])
+        )
+
+    def _finite(self, name: str, given: Sequence[Mapping[str, Any]], columns: Columns) -> Columns:
+        """Return the columns if all of their numbers are finite, or if that is not asked for.
+
+        All at once, since a pass over each image's few numbers would cost more than the rest;
+        only where something is wrong, image by image, to name it.
+        """
+        checked = ("boxes", "scores", "areas", "keypoints", "rotated")
+        some = [columns[key] for key in checked if columns.get(key) is not None]
+        if self.finite and not all(np.isfinite(column).all() for column in some):
+            for i, one in enumerate(given):
+                for key in ("boxes", "scores", "area", "keypoints", "rotated"):
+                    if key in one:
+                        at = f"{name}[{i}][{key!r}]"
+                        check_finite(at, _numbers(at, one[key], np.float64))
+            raise ValueError(f"{name} has boxes too large for 64 bits.")
+        return columns
 
     def _shapes(self, at: str, one: Any) -> Columns:
         """The labels of one image, its boxes in x, y, width, height, and what else is compared."""
         if not isinstance(one, Mapping):
             raise TypeError(f"{at} must be a dictionary. Got {type(one).__name__}.")
-        labels = check_array(f"{at}['labels']", _given(at, one, "labels"), dtype=np.int64)
+        labels = _numbers(f"{at}['labels']", _given(at, one, "labels"), np.int64)
         if labels.ndim != 1:
             raise ValueError(f"{at}['labels'] must be 1-d. Got shape {labels.shape}.")
         part: Columns = {"labels": labels}
@@ -75,7 +94,7 @@ class Batch:
             if len(masks) != n:
                 raise ValueError(f"{name} must be {n}, one a label. Got {len(masks)}.")
             return masks
-        array = check_array(name, value, finite=self.finite)
+        array = _numbers(name, value, np.float64)
         if array.size == 0 and n == 0:
             return None
         tail = (5,) if key == "rotated" else (*array.shape[1:2], 3)
@@ -111,7 +130,7 @@ class Batch:
         self, at: str, one: Mapping[str, Any], key: str, n: int, *tail: int
     ) -> NDArray[np.float64]:
         name = f"{at}[{key!r}]"
-        array = check_array(name, _given(at, one, key), finite=self.finite)
+        array = _numbers(name, _given(at, one, key), np.float64)
         if array.size == 0 and n == 0:
             return np.zeros((0, *tail))
         if array.shape != (n, *tail):
@@ -150,6 +169,13 @@ def stacked(name: str, arrays: list[NDArray[Any]]) -> NDArray[np.float64] | None
         counts = " and ".join(str(shape[0]) for shape in shapes)
         raise ValueError(f"{name} must be equally many for every object. Got {counts}.")
     return np.concatenate(arrays) if arrays else None
+
+
+def _numbers(name: str, value: Any, dtype: DTypeLike) -> NDArray[Any]:
+    # What training loops hold mostly is what is asked for: then even looking costs.
+    if type(value) is np.ndarray and value.dtype == dtype:
+        return value
+    return check_array(name, value, dtype=dtype)
 
 
 def _given(at: str, one: Mapping[str, Any], key: str) -> Any:

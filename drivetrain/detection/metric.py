@@ -279,7 +279,7 @@ def _merged(parts: list[Columns]) -> Columns:
 
 def _in_order(columns: Columns) -> Columns:
     """The rows by rising image id, as they came within an image: however they were merged."""
-    if not columns:
+    if not columns or not np.any(columns["images"][1:] < columns["images"][:-1]):
         return columns
     order = np.argsort(columns["images"], kind="stable")
     return {
