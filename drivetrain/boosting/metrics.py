@@ -66,8 +66,91 @@ def auc(prediction: Floats, data: Dataset) -> float:
     return float(roc_auc_score(data.target, prediction.reshape(-1), sample_weight=data.weight))
 
 
+def poisson_nloglik(prediction: Floats, data: Dataset) -> float:
+    """Return the mean negative log-likelihood of Poisson counts."""
+    from scipy.special import gammaln
+
+    rate = np.maximum(prediction.reshape(data.labels.shape).astype(np.float64), 1e-16)
+    y = data.labels.astype(np.float64)
+    return _mean(gammaln(y + 1) + rate - np.log(rate) * y, data)
+
+
+def gamma_nloglik(prediction: Floats, data: Dataset) -> float:
+    """Return the mean negative log-likelihood of the gamma law of shape 1, as XGBoost's."""
+    rate = np.maximum(prediction.reshape(data.labels.shape).astype(np.float64), 1e-6)
+    return _mean(data.labels / rate + np.log(rate), data)
+
+
+def gamma_deviance(prediction: Floats, data: Dataset) -> float:
+    """Return the mean deviance of the gamma law: 2 (log(p/y) + y/p - 1)."""
+    rate = np.maximum(prediction.reshape(data.labels.shape).astype(np.float64), 1e-6)
+    y = np.maximum(data.labels.astype(np.float64), 1e-6)
+    return 2 * _mean(np.log(rate / y) + y / rate - 1, data)
+
+
 METRICS: dict[str, Metric] = {
-    metric.__name__: metric for metric in (rmse, mae, logloss, error, mlogloss, merror, auc)
+    metric.__name__.replace("_", "-"): metric
+    for metric in (
+        rmse,
+        mae,
+        logloss,
+        error,
+        mlogloss,
+        merror,
+        auc,
+        poisson_nloglik,
+        gamma_nloglik,
+        gamma_deviance,
+    )
+}
+
+
+def _tweedie(given: tuple[float, ...]) -> Metric:
+    a, b = 1 - given[0], 2 - given[0]
+
+    def metric(prediction: Floats, data: Dataset) -> float:
+        rate = np.maximum(prediction.reshape(data.labels.shape).astype(np.float64), 1e-16)
+        return _mean(rate**b / b - data.labels * rate**a / a, data)
+
+    return metric
+
+
+def _pinball(given: tuple[float, ...]) -> Metric:
+    alpha = np.array(given)
+
+    def metric(prediction: Floats, data: Dataset) -> float:
+        off = data.labels - prediction.reshape(len(data), -1).astype(np.float64)
+        return _mean(np.maximum(alpha * off, (alpha - 1) * off), data)
+
+    return metric
+
+
+def _expectile(given: tuple[float, ...]) -> Metric:
+    alpha = np.array(given)
+
+    def metric(prediction: Floats, data: Dataset) -> float:
+        off = prediction.reshape(len(data), -1).astype(np.float64) - data.labels
+        return _mean(np.where(off > 0, 1 - alpha, alpha) * np.square(off), data)
+
+    return metric
+
+
+def _pseudo_huber(given: tuple[float, ...]) -> Metric:
+    slope = given[0]
+
+    def metric(prediction: Floats, data: Dataset) -> float:
+        loss = np.sqrt(1 + _square(prediction, data) / slope**2) - 1
+        return slope**2 * _mean(loss, data)
+
+    return metric
+
+
+#: Metrics with numbers after an @.
+PARAMETRIC: dict[str, Callable[[tuple[float, ...]], Metric]] = {
+    "tweedie-nloglik": _tweedie,
+    "quantile": _pinball,
+    "expectile": _expectile,
+    "mphe": _pseudo_huber,
 }
 
 #: Metrics of which more is better.
@@ -80,6 +163,12 @@ def metric_named(name: str) -> Metric:
     Raises:
         ValueError: There is none; the nearest is named.
     """
+    stem, _, given = name.partition("@")
+    if stem in PARAMETRIC and given:
+        try:
+            return PARAMETRIC[stem](tuple(float(part) for part in given.split(",")))
+        except ValueError:
+            raise ValueError(f"metric {stem!r} wants numbers after the @. Got {name!r}.") from None
     if name not in METRICS:
-        raise unknown("metric", name, METRICS)
+        raise unknown("metric", name, [*METRICS, *(f"{one}@..." for one in PARAMETRIC)])
     return METRICS[name]

@@ -1,6 +1,7 @@
 """One round of boosting after another, on data binned once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.boosting.objectives.robust import quantile
 from drivetrain.trees.binning.cuts import find_cuts
 from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
 from drivetrain.trees.forest import Forest, join
@@ -51,7 +54,11 @@ class Rounds:
         self.sizes: list[int] = [0] if start is None else list(start.rounds)
         self.margin = self.margins_of(data)
         self.matrix = _binned(data, settings)
-        self.grower = Grower(self.matrix, settings.growth, threads=settings.threads)
+        growth = settings.growth
+        if isinstance(objective, Poisson) and not growth.max_delta_step:
+            # XGBoost bounds the leaves of counts as well as inflating their h.
+            growth = replace(growth, max_delta_step=objective.max_delta_step)
+        self.grower = Grower(self.matrix, growth, threads=settings.threads)
 
     def margins_of(self, data: Dataset) -> Floats:
         """Return the margins of any rows under the trees so far, (n, groups)."""
@@ -84,13 +91,28 @@ class Rounds:
         seed = (self.settings.random_state * 1_000_003 + number) * 1009 + group
         own = np.ascontiguousarray(h[:, min(group, h.shape[1] - 1)])
         pairs = pack_gradients(np.ascontiguousarray(g[:, group]), own, seed=seed)
-        grown = self.grower.grow(pairs, rows)
+        grown = self._renewed(self.grower.grow(pairs, rows, seed=seed), group)
         rate = self.settings.learning_rate
         forest = to_forest(
             grown, self.matrix.cuts, shrinkage=rate, group=group, n_groups=self.groups
         )
         self._apply(grown, forest, group, rows)
         return forest
+
+    def _renewed(self, grown: Grown, group: int) -> Grown:
+        """Set the leaves to a quantile of their residuals where the objective asks for it."""
+        alpha = self.objective.leaf_quantile(group)
+        if alpha is None:
+            return grown
+        data = self.data
+        column = min(group, data.labels.shape[1] - 1)
+        residual = data.labels[:, column] - self.margin[:, group]
+        values = grown.values.copy()
+        for k, leaf in enumerate(grown.leaves):
+            rows = grown.rows[slice(*grown.span[leaf])]
+            weight = None if data.weight is None else data.weight[rows]
+            values[k] = quantile(residual[rows], alpha, weight)
+        return replace(grown, values=values)
 
     def _apply(
         self, grown: Grown, forest: Forest, group: int, rows: NDArray[np.uint32] | None

@@ -59,6 +59,9 @@ def test_a_value_may_stand_for_missing() -> None:
         ({"eval_metric": "rsme", "early_stopping_rounds": 2}, "Did you mean 'rmse'"),
         ({"monotone_constraints": {"zz": 1}}, "no feature of X: 'zz'"),
         ({"monotone_constraints": [0] * 11}, "at most 10 long"),
+        ({"interaction_constraints": [[0, "zz"]]}, "no feature of X: 'zz'"),
+        ({"interaction_constraints": [[99]]}, "interaction_constraints must be >= 0 and <= 9"),
+        ({"colsample_bynode": 0}, "colsample_bynode must be > 0"),
         ({"early_stopping_rounds": 1, "validation_fraction": 1.0}, "validation_fraction must be"),
     ],
 )
@@ -72,3 +75,30 @@ def test_importances_are_xgboosts_mean_gains() -> None:
     x, y = load_diabetes(return_X_y=True)
     importances = BoostedTreesRegressor(n_estimators=20, n_jobs=1).fit(x, y).feature_importances_
     assert importances.sum() == pytest.approx(1) and importances.argmax() in (2, 8)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"objective": "count:poisson"},
+        {"objective": "reg:gamma"},
+        {"objective": "reg:tweedie", "tweedie_variance_power": 1.2},
+        {"objective": "reg:absoluteerror"},
+        {"objective": "reg:quantileerror", "quantile_alpha": 0.5},
+        {"objective": "reg:pseudohubererror", "huber_slope": 30.0},
+        {"objective": "reg:expectileerror", "expectile_alpha": 0.5},
+    ],
+)
+def test_every_loss_learns(given: dict) -> None:
+    x, y = load_diabetes(return_X_y=True)
+    model = BoostedTreesRegressor(n_estimators=60, learning_rate=0.1, n_jobs=1, **given)
+    assert model.fit(x[:300], y[:300]).score(x[300:], y[300:]) > 0.25
+
+
+def test_quantiles_have_a_column_each() -> None:
+    x, y = load_diabetes(return_X_y=True)
+    model = BoostedTreesRegressor(
+        objective="reg:quantileerror", quantile_alpha=[0.1, 0.9], n_jobs=1
+    )
+    low, high = model.fit(x, y).predict(x).T
+    assert (low <= high).all()

@@ -129,3 +129,110 @@ def test_leaf_weights_are_the_closed_form() -> None:
         )
         # Leaves are summed in units of 2**-62 of the whole: far below float64's own rounding.
         assert value == pytest.approx(exact, rel=1e-12, abs=1e-15)
+
+
+def categorical_matrix(seed: int, n: int, categories: int) -> tuple[BinnedMatrix, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = np.stack([rng.integers(0, categories, n), rng.normal(size=n)], axis=1).astype(np.float32)
+    x[rng.random(n) < 0.1, 0] = np.nan
+    kinds = np.array([True, False])
+    return bin_matrix(x, find_cuts(x, max_bins=64, categorical=kinds)), x
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**20), categories=st.integers(2, 7), onehot=st.sampled_from([1, 4, 9]))
+def test_categories_are_parted_as_well_as_any_subset_could(
+    seed: int, categories: int, onehot: int
+) -> None:
+    """Sorted by weight, the best of all subsets is a run: Fisher 1958, for one-output losses."""
+    n = 300
+    matrix, x = categorical_matrix(seed, n, categories)
+    g = np.random.default_rng(seed).normal(0, 10, n).astype(np.float32)
+    g += np.where(np.isnan(x[:, 0]), 0, 7 * np.sin(x[:, 0])).astype(np.float32)
+    growth = Growth(
+        max_depth=1, max_cat_to_onehot=onehot, min_child_weight=0.0, reg_lambda=0.0,
+        interaction_constraints=((0,),),
+    )  # fmt: skip
+    pairs = pack_gradients(g, np.ones(1, np.float32), seed=0)
+    grown = Grower(matrix, growth).grow(pairs)
+    steps = (pairs.packed >> 32) * pairs.units[0]
+    code = matrix.columns[0].astype(np.int64)
+    present = sorted(set(code.tolist()) - {matrix.missing})
+    from itertools import combinations
+
+    best = 0.0
+    sizes = [1] if len(present) < onehot else range(1, len(present))
+    for size in sizes:
+        for chosen in combinations(present, size):
+            for absent in (False, True):
+                right = np.isin(code, [*chosen, *([matrix.missing] if absent else [])])
+                if right.all() or not right.any():
+                    continue
+                parts = [(steps[side].sum() ** 2) / side.sum() for side in (right, ~right)]
+                best = max(best, sum(parts) - steps.sum() ** 2 / n)
+    if int(grown.records[0, 1]) == 0:
+        # With one against the others, single categories are tried; else runs of the sorted.
+        assert grown.records[0, 0] == pytest.approx(best, rel=1e-9, abs=1e-6)
+    else:
+        assert grown.records[0, 0] >= best * (1 - 1e-6)
+
+
+def test_rows_go_where_the_planted_categories_send_them() -> None:
+    from drivetrain.trees.growing.planting import to_forest
+    from drivetrain.trees.prediction.predictor import Predictor
+
+    matrix, x = categorical_matrix(3, 3000, 30)
+    g = np.random.default_rng(0).normal(0, 1, 3000).astype(np.float32)
+    g += np.nan_to_num(np.sin(x[:, 0] * 9)).astype(np.float32) + x[:, 1]
+    pairs = pack_gradients(g, np.ones(1, np.float32), seed=0)
+    grown = Grower(matrix, Growth(max_depth=6)).grow(pairs)
+    forest = to_forest(grown, matrix.cuts)
+    assert forest.categorical.any() and not forest.categorical.all()
+    value = np.zeros(3000, np.float32)
+    for node, v in zip(grown.leaves, grown.values):
+        value[grown.rows[slice(*grown.span[node])]] = v
+    assert np.array_equal(Predictor(forest).margin(x, np.zeros(1, np.float32))[:, 0], value)
+
+
+def splits_by_path(grown: Grown) -> list[set[int]]:
+    """Return the features on the way to each leaf."""
+    paths, found = [(0, frozenset[int]())], []
+    while paths:
+        node, used = paths.pop()
+        if grown.left[node] < 0:
+            found.append(set(used))
+            continue
+        deeper = used | {int(grown.records[node, 1])}
+        paths += [(int(grown.left[node]), deeper), (int(grown.left[node]) + 1, deeper)]
+    return found
+
+
+def test_only_features_of_a_group_meet_on_a_path() -> None:
+    matrix, g = problem(1, 400, 6)
+    growth = Growth(max_depth=5, interaction_constraints=((0, 1), (2, 3, 4)), reg_lambda=0)
+    grown = Grower(matrix, growth).grow(pack_gradients(g, np.ones(1, np.float32), seed=0))
+    paths = splits_by_path(grown)
+    assert any(len(path) > 1 for path in paths)
+    assert all(path <= {0, 1} or path <= {2, 3, 4} or path == {5} for path in paths)
+
+
+@pytest.mark.parametrize("which", ["bytree", "bylevel", "bynode"])
+def test_features_are_drawn_by_place_and_not_by_order(which: str) -> None:
+    matrix, g = problem(2, 400, 6)
+    growth = Growth(max_depth=5, **{f"colsample_{which}": 0.5})
+    pairs = pack_gradients(g, np.ones(1, np.float32), seed=0)
+    one, few = Grower(matrix, growth), Grower(matrix, growth, threads=3)
+    few.batch = 1
+    leaves = [leaf_of(grower.grow(pairs, seed=4), 400) for grower in (one, few)]
+    few.close()
+    assert same_groups(*leaves)
+    assert not same_groups(leaves[0], leaf_of(one.grow(pairs, seed=5), 400))
+    used = set.union(*splits_by_path(one.grow(pairs, seed=4)))
+    assert (len(used) <= 3) == (which == "bytree")
+
+
+def test_shares_multiply_from_tree_to_level_to_node() -> None:
+    from drivetrain.trees.growing.masks import Masks
+
+    growth = Growth(colsample_bytree=0.5, colsample_bylevel=0.5, colsample_bynode=0.5)
+    assert Masks(growth, 64, 0).root().sum() == 8

@@ -31,6 +31,10 @@ class Parameters(BaseEstimator):
         reg_alpha: L1 penalty.
         max_delta_step: Greatest leaf weight; 0 for no limit.
         subsample: Share of rows a round uses.
+        colsample_bytree: Share of the features a tree uses.
+        colsample_bylevel: Share of those a level uses.
+        colsample_bynode: Share of those a node uses.
+        interaction_constraints: Groups of features, by number or name, that may meet on a path.
         monotone_constraints: -1, 0 or 1 for each feature, or by the feature's name.
         base_score: Where predictions start; estimated from the labels where None.
         missing: The value that stands for a missing one.
@@ -54,6 +58,10 @@ class Parameters(BaseEstimator):
     reg_alpha: float = 0.0
     max_delta_step: float = 0.0
     subsample: float = 1.0
+    colsample_bytree: float = 1.0
+    colsample_bylevel: float = 1.0
+    colsample_bynode: float = 1.0
+    interaction_constraints: Sequence[Sequence[int | str]] | None = None
     monotone_constraints: Sequence[int] | dict[str, int] | None = None
     base_score: float | None = None
     missing: float = np.nan
@@ -84,6 +92,10 @@ class Parameters(BaseEstimator):
             min_child_weight=self.min_child_weight,
             max_delta_step=self.max_delta_step,
             monotone_constraints=_constraints(self.monotone_constraints, names),
+            interaction_constraints=_groups(self.interaction_constraints, names),
+            colsample_bytree=self.colsample_bytree,
+            colsample_bylevel=self.colsample_bylevel,
+            colsample_bynode=self.colsample_bynode,
         )
         return Settings(
             n_estimators=check_integer("n_estimators", self.n_estimators, low=1),
@@ -145,3 +157,15 @@ def _constraints(given: Any, names: Sequence[str]) -> tuple[int, ...]:
             f"monotone_constraints must be at most {len(names)} long. Got {len(signs)}."
         )
     return signs
+
+
+def _groups(given: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(_feature(one, names) for one in group) for group in given or ())
+
+
+def _feature(one: int | str, names: Sequence[str]) -> int:
+    if isinstance(one, str):
+        if one not in names:
+            raise ValueError(f"interaction_constraints names no feature of X: {one!r}.")
+        return list(names).index(one)
+    return check_integer("interaction_constraints", one, low=0, high=len(names) - 1)

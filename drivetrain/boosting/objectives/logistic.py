@@ -46,6 +46,10 @@ class Logistic:
         """Raise a ValueError where a label is not in [0, 1]."""
         refuse_labels(data, ~((data.labels >= 0) & (data.labels <= 1)), "between 0 and 1")
 
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None: leaves keep their Newton step."""
+        return None
+
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
         """Return p - y and p (1 - p), at least 1e-16."""
         p = sigmoid(margin)
@@ -56,10 +60,15 @@ class Logistic:
         return weighted(g, h, data)
 
     def start(self, data: Dataset) -> Floats:
-        """Return the weighted share of label 1, kept off 0 and 1."""
-        up = np.where(data.labels == 1, self.scale_pos_weight, 1.0)
-        w = up if data.weight is None else up * data.weight[:, None]
-        share = (w * data.labels).sum(axis=0) / w.sum(axis=0)
+        """Return the weighted share of label 1, kept off 0 and 1.
+
+        With ``scale_pos_weight`` it is XGBoost's one Newton step from a margin of 0 instead.
+        """
+        if self.scale_pos_weight != 1:
+            g, h = self.gradients(np.zeros_like(data.labels), data)
+            step = -g.sum(axis=0, dtype=np.float64) / h.sum(axis=0, dtype=np.float64)
+            return sigmoid(step.astype(np.float32))
+        share = np.average(data.labels.astype(np.float64), axis=0, weights=data.weight)
         return np.clip(share, 1e-7, 1 - 1e-7).astype(np.float32)
 
     def to_margin(self, score: Floats) -> Floats:
@@ -100,6 +109,10 @@ class Softmax:
         y = data.labels
         wrong = ~((y >= 0) & (y < self.n_classes) & (y == np.floor(y)))
         refuse_labels(data, wrong, f"a whole number from 0 to {self.n_classes - 1}")
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None: leaves keep their Newton step."""
+        return None
 
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
         """Return p_k - [y = k] and 2 p_k (1 - p_k)."""

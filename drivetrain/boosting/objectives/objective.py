@@ -32,6 +32,10 @@ class Objective(Protocol):
         """Raise a ValueError that names the first label the loss is not defined for."""
         ...
 
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return the quantile of its residuals that a leaf is set to; None for the Newton step."""
+        ...
+
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
         """Return g, (n, groups), and h, (n, groups) or (1, 1) for the same of all; weights are in.
 

@@ -31,6 +31,10 @@ class SquaredError:
         """Raise a ValueError where a label is not finite."""
         refuse_labels(data, ~np.isfinite(data.labels), "finite")
 
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None: leaves keep their Newton step."""
+        return None
+
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
         """Return f - y and 1."""
         return weighted(margin - data.labels, np.ones((1, 1), np.float32), data)

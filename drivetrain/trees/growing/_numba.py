@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 GAIN, FEATURE, BIN, DEFAULT_LEFT, GL, HL, G, H = range(8)
 RECORD = 8
 # Positions in the table of rules.
-L2, L1, LEAST, STEP, GAMMA, MAX_DEPTH = range(6)
+L2, L1, LEAST, STEP, GAMMA, MAX_DEPTH, ONE_HOT, MOST_CATEGORIES = range(8)
 # Rows fetched ahead of their use: a row of bins and its gradient lie at random addresses.
 _AHEAD = 12
 _LOW = np.int64(0xFFFFFFFF)
@@ -301,6 +301,114 @@ def find_split(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _order(keys: NDArray[np.float64], order: NDArray[np.int64], count: int) -> None:
+    # Shell sort by (key, number): no two are equal, so the order is one, and there is no call
+    # to numpy's sort, which takes seconds to compile.
+    gap = count // 2
+    while gap > 0:
+        for i in range(gap, count):
+            c = order[i]
+            k = keys[c]
+            j = i
+            while j >= gap and (
+                keys[order[j - gap]] > k or (keys[order[j - gap]] == k and order[j - gap] > c)
+            ):
+                order[j] = order[j - gap]
+                j -= gap
+            order[j] = c
+        gap //= 2
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def find_categories(
+    feature: int,
+    count: int,
+    own: NDArray[np.int64],
+    g_unit: float,
+    h_unit: float,
+    rules: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    scratch: NDArray[np.float64],
+    order: NDArray[np.int64],
+    record: NDArray[np.float64],
+    table: NDArray[np.uint8],
+) -> None:
+    """Replace a node's split by one on a categorical feature where that is better.
+
+    A few categories are tried one by one; more are sorted by the weight G/(H + lambda) they
+    would have as leaves, and the first or last of them go right, at most ``max_cat_threshold``.
+
+    Args:
+        feature: Its number.
+        count: Its categories.
+        own: Its bins of the histogram.
+        g_unit: What one step of g is worth.
+        h_unit: What one step of h is worth.
+        rules: As in ``expand``.
+        bounds: Least and greatest weight of the node.
+        scratch: Room, (3, >= count).
+        order: Room, (>= count,).
+        record: The node's record.
+        table: Which codes go left, written if the split is taken.
+    """
+    l2, l1, least, step = rules[0], rules[1], rules[2], rules[3]
+    low, high = bounds[0], bounds[1]
+    bounded = low > -np.inf or high < np.inf
+    total_g, total_h = record[G], record[H]
+    parent = _score(total_g, total_h, l2, l1, step, low, high, bounded)
+    keys = scratch[2]
+    seen = 0
+    for c in range(count):
+        scratch[0, c] = (own[c] >> np.int64(32)) * g_unit
+        scratch[1, c] = (own[c] & _LOW) * h_unit
+        if scratch[1, c] > 0.0:
+            keys[c] = scratch[0, c] / (scratch[1, c] + l2)
+            order[seen] = c
+            seen += 1
+    hole = own[len(own) - 1]
+    gone_g = (hole >> np.int64(32)) * g_unit
+    gone_h = (hole & _LOW) * h_unit
+    single = seen < rules[ONE_HOT]
+    if not single:
+        _order(keys, order, seen)
+    most = seen if single else np.int64(min(seen - 1, rules[MOST_CATEGORIES]))
+    for backward in range(1 if single else 2):
+        g = 0.0
+        h = 0.0
+        for k in range(most):
+            c = order[seen - 1 - k] if backward else order[k]
+            g = scratch[0, c] if single else g + scratch[0, c]
+            h = scratch[1, c] if single else h + scratch[1, c]
+            for missing_left in range(2):
+                if missing_left == 0 and hole == 0:
+                    continue
+                gr = g if missing_left else g + gone_g
+                hr = h if missing_left else h + gone_h
+                gl = total_g - gr
+                hl = total_h - hr
+                if hl < least or hr < least or hl <= 0.0 or hr <= 0.0:
+                    continue
+                s = _score(gl, hl, l2, l1, step, low, high, bounded) + _score(
+                    gr, hr, l2, l1, step, low, high, bounded
+                )
+                if s - parent > record[GAIN] + TIE * max(s, parent):
+                    record[GAIN] = s - parent
+                    record[FEATURE] = feature
+                    record[BIN] = -1.0
+                    record[DEFAULT_LEFT] = missing_left
+                    record[GL] = gl
+                    record[HL] = hl
+                    for b in range(len(table)):
+                        table[b] = 1
+                    if single:
+                        table[c] = 0
+                    else:
+                        for j in range(k + 1):
+                            table[order[seen - 1 - j] if backward else order[j]] = 0
+                    table[len(own) - 1] = missing_left
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def total(histogram: NDArray[np.int64], shift: int) -> tuple[np.int64, np.int64]:
     """Return the whole-number sums of g and h of a node: those of its first feature's bins."""
     g = np.int64(0)
@@ -326,6 +434,8 @@ def settle(
     bounds: NDArray[np.float64],
     scratch: NDArray[np.float64],
     records: NDArray[np.float64],
+    categories: NDArray[np.int64],
+    tables: NDArray[np.uint8],
 ) -> None:
     """Set a node's sums from its histogram, and find its split where it may have one."""
     record = records[node]
@@ -345,6 +455,21 @@ def settle(
         scratch,
         record,
     )
+    for f in range(len(categories)):
+        if categories[f] > 0 and allowed[f]:
+            find_categories(
+                f,
+                categories[f],
+                histogram[f << shift : (f + 1) << shift],
+                g_unit,
+                h_unit,
+                rules,
+                bounds[node],
+                scratch,
+                np.empty(1 << shift, np.int64),
+                record,
+                tables[node],
+            )
     # hist and approx expand a node only for a gain above 1e-6 and of at least gamma.
     if record[GAIN] <= 1e-6 or record[GAIN] < rules[GAMMA]:
         record[GAIN] = 0.0
@@ -386,9 +511,15 @@ def inherit(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sides(record: NDArray[np.float64], shift: int, table: NDArray[np.uint8]) -> None:
-    """Write which codes of the node's numerical split go left."""
+def sides(
+    record: NDArray[np.float64], shift: int, of_node: NDArray[np.uint8], table: NDArray[np.uint8]
+) -> None:
+    """Write which codes go left at the node's split: by its bin, or by its table of categories."""
     cut = np.int64(record[BIN])
+    if cut < 0:
+        for b in range(1 << shift):
+            table[b] = of_node[b]
+        return
     for b in range(1 << shift):
         table[b] = b <= cut
     table[(1 << shift) - 1] = record[DEFAULT_LEFT] > 0.0
@@ -418,6 +549,8 @@ def expand(
     rules: NDArray[np.float64],
     bounds: NDArray[np.float64],
     records: NDArray[np.float64],
+    categories: NDArray[np.int64],
+    tables: NDArray[np.uint8],
 ) -> None:
     """Split each of the nodes: its rows, its children's histograms, and their best splits.
 
@@ -441,9 +574,13 @@ def expand(
         mask: Each node's row of ``allowed``.
         direction: Monotone constraint of each feature.
         units: What one step of g and of h is worth.
-        rules: lambda, alpha, min_child_weight, max_delta_step, gamma, max_depth.
+        rules: lambda, alpha, min_child_weight, max_delta_step, gamma, max_depth,
+            max_cat_to_onehot, max_cat_threshold.
         bounds: Least and greatest weight of each node, (nodes, 2).
         records: The nodes' records.
+        categories: Categories of each feature; 0 for numerical ones.
+        tables: Which codes go left at each node split by category, (nodes, 1 << shift); one row
+            where no feature is categorical.
     """
     features = len(bins)
     table = np.empty(1 << shift, np.uint8)
@@ -452,7 +589,7 @@ def expand(
         x = nodes[k]
         a = left[x]
         begin, end = span[x, 0], span[x, 1]
-        sides(records[x], shift, table)
+        sides(records[x], shift, tables[x if len(tables) > 1 else 0], table)
         n_left = partition(
             columns[np.int64(records[x, FEATURE])], table, rows[begin:end], spare[begin:end]
         )
@@ -493,6 +630,8 @@ def expand(
                 bounds,
                 scratch,
                 records,
+                categories,
+                tables,
             )
 
 

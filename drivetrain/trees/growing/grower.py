@@ -32,6 +32,8 @@ class Grown:
         rows: Row numbers, those of a leaf side by side and rising, (m,).
         values: Leaf weights, unshrunk, (leaves,).
         bounds: Least and greatest weight each node may have, (nodes, 2).
+        tables: Which codes go left at nodes split by category, (nodes, codes); one row where no
+            feature is categorical.
     """
 
     left: NDArray[np.int64]
@@ -41,6 +43,7 @@ class Grown:
     rows: NDArray[np.uint32]
     values: NDArray[np.float64]
     bounds: NDArray[np.float64]
+    tables: NDArray[np.uint8]
 
 
 class Grower:
@@ -60,14 +63,17 @@ class Grower:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._room = Room(matrix, growth, self.batch)
 
-    def grow(self, gradients: Gradients, rows: NDArray[np.uint32] | None = None) -> Grown:
+    def grow(
+        self, gradients: Gradients, rows: NDArray[np.uint32] | None = None, *, seed: int = 0
+    ) -> Grown:
         """Return a tree fitted to the gradients.
 
         Args:
             gradients: Of all rows of the matrix.
             rows: Rows to use, rising; all where None.
+            seed: Draws the features of the tree, its levels and nodes.
         """
-        room = self._room.begin(rows)
+        room = self._room.begin(rows, seed)
         self._plant(gradients, whole=rows is None)
         most = self.growth.max_leaves or _UNLIMITED
         depthwise = self.growth.grow_policy == "depthwise"
@@ -97,7 +103,10 @@ class Grower:
         g = self.growth
         deepest = g.max_depth or _UNLIMITED
         return np.array(
-            [g.reg_lambda, g.reg_alpha, g.min_child_weight, g.max_delta_step, g.gamma, deepest],
+            [
+                *(g.reg_lambda, g.reg_alpha, g.min_child_weight, g.max_delta_step, g.gamma),
+                *(deepest, g.max_cat_to_onehot, g.max_cat_threshold),
+            ],
             np.float64,
         )
 
@@ -148,6 +157,8 @@ class Grower:
             room.bounds,
             np.empty((3, 1 << self.matrix.shift)),
             room.records,
+            room.categories,
+            room.tables,
         )
 
     def _split(self, nodes: NDArray[np.int64], gradients: Gradients) -> None:
@@ -189,6 +200,8 @@ class Grower:
             self._rules(),
             room.bounds,
             room.records,
+            room.categories,
+            room.tables,
         )
 
     def _split_together(self, node: int, fresh: int, gradients: Gradients) -> None:
@@ -220,7 +233,8 @@ class Grower:
         """Sort a node's rows to their sides, each thread a piece; return how many go left."""
         room = self._room
         table = np.empty(1 << self.matrix.shift, np.uint8)
-        kernels.sides(room.records[node], self.matrix.shift, table)
+        of_node = room.tables[node if len(room.tables) > 1 else 0]
+        kernels.sides(room.records[node], self.matrix.shift, of_node, table)
         column = self.matrix.columns[int(room.records[node, kernels.FEATURE])]
         cuts = [begin + (end - begin) * t // self.threads for t in range(self.threads + 1)]
         pieces = list(pairwise(cuts))
@@ -269,6 +283,7 @@ class Grower:
             rows=room.rows[: room.n],
             values=self._weights(leaves, gradients),
             bounds=room.bounds[: room.nodes].copy(),
+            tables=room.tables[: room.nodes].copy(),
         )
 
     def _weights(self, leaves: NDArray[np.int64], gradients: Gradients) -> NDArray[np.float64]:

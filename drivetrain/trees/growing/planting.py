@@ -30,12 +30,14 @@ def to_forest(
     value = np.zeros(len(grown.left), np.float32)
     value[grown.leaves] = (shrinkage * grown.values).astype(np.float32)
     size = len(order)
+    categorical = inner & (records[:, kernels.BIN] < 0)
+    set_offsets, sets = _sets(grown, order, categorical, cuts)
     return Forest(
         offsets=np.array([0, size]),
         left=left,
         right=np.where(inner, left + 1, -1).astype(np.int32),
         feature=feature,
-        threshold=_thresholds(records, feature, inner, cuts),
+        threshold=_thresholds(records, feature, inner & ~categorical, cuts),
         default_left=inner & (records[:, kernels.DEFAULT_LEFT] > 0),
         value=value[order][:, None],
         cover=records[:, kernels.H].astype(np.float32),
@@ -43,9 +45,9 @@ def to_forest(
         group=np.array([group], np.int32),
         n_features=len(cuts.lowest),
         n_groups=n_groups,
-        set_offsets=np.zeros(size + 1, np.int64),
-        sets=np.empty(0, np.int32),
-        categorical=np.zeros(size, np.bool_),
+        set_offsets=set_offsets,
+        sets=sets,
+        categorical=categorical,
     )
 
 
@@ -60,6 +62,21 @@ def _levels(left: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     number = np.full(len(left), -1, np.int64)
     number[order] = np.arange(len(order))
     return order, number
+
+
+def _sets(
+    grown: Grown, order: NDArray[np.int64], categorical: NDArray[np.bool_], cuts: Cuts
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the categories that go right at each node, one after another."""
+    counts = np.zeros(len(order), np.int64)
+    held = [np.empty(0, np.int32)]
+    for place in np.flatnonzero(categorical):
+        node = order[place]
+        bins = int(cuts.n_bins[int(grown.records[node, kernels.FEATURE])])
+        right = np.flatnonzero(grown.tables[node, :bins] == 0).astype(np.int32)
+        counts[place] = len(right)
+        held.append(right)
+    return np.concatenate([[0], np.cumsum(counts)]), np.concatenate(held)
 
 
 def _thresholds(

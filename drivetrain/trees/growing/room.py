@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from drivetrain.trees.binning.matrix import BinnedMatrix
 from drivetrain.trees.growing import _numba as kernels
+from drivetrain.trees.growing.masks import Masks
 from drivetrain.trees.growing.settings import Growth
 
 
@@ -27,7 +28,10 @@ class Room:
         self.direction = np.zeros(matrix.n_features, np.int8)
         given = growth.monotone_constraints
         self.direction[: len(given)] = given
-        self.bins = np.where(matrix.cuts.categorical, 0, matrix.cuts.n_bins)
+        bins = matrix.cuts.n_bins
+        self.bins = np.where(matrix.cuts.categorical, 0, bins)
+        self.categories = np.where(matrix.cuts.categorical, bins, 0)
+        self._growth = growth
         self.allowed = np.ones((1, matrix.n_features), np.uint8)
         self.pool = np.empty((0, self._width), np.int64)
         self._parts = np.empty((0, self._width), np.int64)
@@ -41,10 +45,17 @@ class Room:
         self.slot = np.full(count, -1, np.int64)
         self.mask = np.zeros(count, np.int64)
         self.bounds = np.empty((count, 2))
+        rows = count if self.categories.any() else 1
+        self.tables = np.zeros((rows, 1 << self._matrix.shift), np.uint8)
         self.front = np.empty(count + 2, np.int64)
 
-    def begin(self, rows: NDArray[np.uint32] | None) -> "Room":
-        """Forget the last tree; only the root is left, with the given rows."""
+    def begin(self, rows: NDArray[np.uint32] | None, seed: int) -> "Room":
+        """Forget the last tree; only the root is left, with the given rows and a seed."""
+        self._masks = None
+        if Masks.needed(self._growth):
+            self._masks = Masks(self._growth, self._matrix.n_features, seed)
+            self.allowed = np.ones((len(self.left), self._matrix.n_features), np.uint8)
+            self.allowed[0] = self._masks.root()
         self.n = len(self._matrix) if rows is None else len(rows)
         self.rows[: self.n] = np.arange(self.n) if rows is None else rows
         self.nodes = 1
@@ -70,8 +81,16 @@ class Room:
             self._grow_nodes()
         for k in range(found):
             self.left[self.pending[k]] = self.nodes
+            if self._masks is not None:
+                self._mask_children(int(self.pending[k]), self._masks)
             self.nodes += 2
             self.fresh[k] = self._slot()
+
+    def _mask_children(self, parent: int, masks: Masks) -> None:
+        feature = int(self.records[parent, kernels.FEATURE])
+        first, depth = self.nodes, int(self.depth[parent]) + 1
+        self.allowed[first : first + 2] = masks.children(parent, feature, first, depth)
+        self.mask[first : first + 2] = first, first + 1
 
     def release(self, found: int) -> None:
         """Give back the slots of children that will not be split."""
@@ -96,19 +115,12 @@ class Room:
         return self._free.pop()
 
     def _grow_nodes(self) -> None:
-        held = (
-            self.records,
-            self.span,
-            self.left,
-            self.depth,
-            self.slot,
-            self.mask,
-            self.bounds,
-        )
-        front = self.front
+        names = ["records", "span", "left", "depth", "slot", "mask", "bounds", "front"]
+        names += ["tables"] if len(self.tables) > 1 else []
+        held = {name: getattr(self, name) for name in names}
         n = len(self.left)
         self._nodes_held(2 * n)
-        names = ("records", "span", "left", "depth", "slot", "mask", "bounds")
-        for name, old in zip(names, held):
-            getattr(self, name)[:n] = old
-        self.front[: len(front)] = front
+        for name, old in held.items():
+            getattr(self, name)[: len(old)] = old
+        if len(self.allowed) > 1:
+            self.allowed = np.concatenate([self.allowed, np.ones_like(self.allowed)])

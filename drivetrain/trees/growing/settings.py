@@ -24,6 +24,8 @@ class Growth:
         colsample_bytree: Share of the features a tree may use.
         colsample_bylevel: Share of those a level may use.
         colsample_bynode: Share of those a node may use.
+        max_cat_to_onehot: Fewer categories than this are split one against the others.
+        max_cat_threshold: Most categories on the chosen side of a split.
     """
 
     max_depth: int = 6
@@ -39,10 +41,14 @@ class Growth:
     colsample_bytree: float = 1.0
     colsample_bylevel: float = 1.0
     colsample_bynode: float = 1.0
+    max_cat_to_onehot: int = 4
+    max_cat_threshold: int = 64
 
     def __post_init__(self) -> None:
         for name in ("max_depth", "max_leaves"):
             check_integer(name, getattr(self, name), low=0)
+        for name in ("max_cat_to_onehot", "max_cat_threshold"):
+            check_integer(name, getattr(self, name), low=1)
         check_choice("grow_policy", self.grow_policy, ("depthwise", "lossguide"))
         penalties = ("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step")
         for name in penalties:

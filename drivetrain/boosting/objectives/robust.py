@@ -1,0 +1,254 @@
+"""Losses for medians, quantiles, expectiles and outliers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+from drivetrain.core.checks import check_real
+
+Floats = NDArray[np.float32]
+
+
+def quantile(values: Floats, alpha: float, weight: Floats | None = None) -> float:
+    """Return a quantile as XGBoost defines it: at α (n + 1) of the sorted values, interpolated.
+
+    With weights it is the first value whose cumulative weight reaches α of the whole.
+    """
+    n = len(values)
+    if not n:
+        return float("nan")
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    if weight is not None:
+        mass = np.cumsum(weight[order].astype(np.float64))
+        return float(ordered[min(int(np.searchsorted(mass, alpha * mass[-1])), n - 1)])
+    place = alpha * (n + 1) - 1
+    low = int(np.clip(np.floor(place), 0, n - 1))
+    high = min(low + 1, n - 1)
+    share = float(np.clip(place - low, 0, 1))
+    return float(ordered[low] + share * (ordered[high] - ordered[low]))
+
+
+def finite_labels(data: Dataset) -> None:
+    """Raise a ValueError where a label is not finite."""
+    refuse_labels(data, ~np.isfinite(data.labels), "finite")
+
+
+def identity(margin: Floats) -> Floats:
+    """Return the margins, (n,) for one output."""
+    return margin[:, 0] if margin.shape[1] == 1 else margin
+
+
+@dataclass(frozen=True)
+class AbsoluteError:
+    """l = |f - y|: g = sign(f - y), h = 1; leaves are then set to the median of their residuals.
+
+    Attributes:
+        name: ``reg:absoluteerror``.
+        metric: ``mae``.
+    """
+
+    name: str = "reg:absoluteerror"
+    metric: str = "mae"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of targets."""
+        return data.labels.shape[1]
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not finite."""
+        finite_labels(data)
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return one half: leaves hold medians."""
+        return 0.5
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return the sign of f - y, and 1."""
+        return weighted(np.sign(margin - data.labels), np.ones((1, 1), np.float32), data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the median of the labels."""
+        columns = data.labels.T
+        return np.array([quantile(one, 0.5, data.weight) for one in columns], np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the margin."""
+        return identity(margin)
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Pinball loss of several quantiles at once: g = 1 - α where f >= y, else -α; h = 1.
+
+    Leaves are set to the quantile of their residuals. Each quantile has trees of its own;
+    predictions of a row are sorted, which can only bring them nearer to the true quantiles, so
+    that no two of them cross.
+
+    Attributes:
+        alphas: The quantiles, rising, in (0, 1).
+        name: ``reg:quantileerror``.
+
+    References:
+        Chernozhukov, Fernandez-Val, Galichon: Quantile and probability curves without crossing,
+        Econometrica 78 (2010).
+    """
+
+    alphas: tuple[float, ...] = (0.5,)
+    name: str = "reg:quantileerror"
+
+    def __post_init__(self) -> None:
+        for alpha in self.alphas:
+            check_real("quantile_alpha", alpha, low=0, high=1, open_low=True, open_high=True)
+        if list(self.alphas) != sorted(set(self.alphas)):
+            raise ValueError(f"quantile_alpha must rise. Got {list(self.alphas)}.")
+
+    @property
+    def metric(self) -> str:
+        """``quantile@`` and the quantiles."""
+        return "quantile@" + ",".join(f"{alpha:g}" for alpha in self.alphas)
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of quantiles."""
+        return len(self.alphas)
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not finite."""
+        finite_labels(data)
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return the group's quantile."""
+        return self.alphas[group]
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return 1 - α where f >= y, else -α, and 1."""
+        alpha = np.array(self.alphas, np.float32)
+        g = np.where(margin >= data.labels, np.float32(1) - alpha, -alpha).astype(np.float32)
+        return weighted(g, np.ones((1, 1), np.float32), data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the quantiles of the labels."""
+        return np.array([quantile(data.target, a, data.weight) for a in self.alphas], np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the margins, sorted within each row."""
+        return identity(np.sort(margin, axis=1))
+
+
+@dataclass(frozen=True)
+class Expectiles:
+    """Asymmetric squares: g = |α - [y < f]| (f - y), h = |α - [y < f]|; rows' heads sorted.
+
+    Attributes:
+        alphas: The expectiles, rising, in (0, 1).
+        name: ``reg:expectileerror``, of XGBoost 3.3 and newer.
+    """
+
+    alphas: tuple[float, ...] = (0.5,)
+    name: str = "reg:expectileerror"
+
+    def __post_init__(self) -> None:
+        for alpha in self.alphas:
+            check_real("expectile_alpha", alpha, low=0, high=1, open_low=True, open_high=True)
+        if list(self.alphas) != sorted(set(self.alphas)):
+            raise ValueError(f"expectile_alpha must rise. Got {list(self.alphas)}.")
+
+    @property
+    def metric(self) -> str:
+        """``expectile@`` and the expectiles."""
+        return "expectile@" + ",".join(f"{alpha:g}" for alpha in self.alphas)
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of expectiles."""
+        return len(self.alphas)
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not finite."""
+        finite_labels(data)
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None: leaves keep their Newton step, which is the expectile's own."""
+        return None
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return the asymmetric residual and its slope."""
+        alpha = np.array(self.alphas, np.float32)
+        off = margin - data.labels
+        slope = np.where(off > 0, np.float32(1) - alpha, alpha).astype(np.float32)
+        return weighted(slope * off, slope, data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the mean of the labels."""
+        mean = np.average(data.target.astype(np.float64), weights=data.weight)
+        return np.full(len(self.alphas), mean, np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the margins, sorted within each row."""
+        return identity(np.sort(margin, axis=1))
+
+
+@dataclass(frozen=True)
+class PseudoHuber:
+    """l = δ² (sqrt(1 + (z/δ)²) - 1), z = f - y: squared near 0, absolute far from it.
+
+    Attributes:
+        slope: δ > 0.
+        name: ``reg:pseudohubererror``.
+    """
+
+    slope: float = 1.0
+    name: str = "reg:pseudohubererror"
+
+    def __post_init__(self) -> None:
+        check_real("huber_slope", self.slope, low=0, open_low=True)
+
+    @property
+    def metric(self) -> str:
+        """``mphe@δ``."""
+        return f"mphe@{self.slope:g}"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of targets."""
+        return data.labels.shape[1]
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not finite."""
+        finite_labels(data)
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None."""
+        return None
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+        """Return z / s and 1 / s³ with s = sqrt(1 + (z/δ)²)."""
+        z, slope = margin - data.labels, np.float32(self.slope)
+        s = np.sqrt(np.float32(1) + np.square(z / slope))
+        return weighted(z / s, np.float32(1) / (s * s * s), data)
+
+    def start(self, data: Dataset) -> Floats:
+        """Return the weighted mean of the labels after one Newton step from 0."""
+        g, h = self.gradients(np.zeros_like(data.labels), data)
+        return (-g.sum(axis=0, dtype=float) / h.sum(axis=0, dtype=float)).astype(np.float32)
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return the margin."""
+        return identity(margin)
