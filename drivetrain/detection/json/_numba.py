@@ -60,13 +60,20 @@ HIDDEN = U(1 << 52)
 TRUE, NULL, FALSE, NAN = U(0x65757274), U(0x6C6C756E), U(0x65736C6166), U(0x4E614E)
 FOUR_BYTES, FIVE_BYTES, THREE_BYTES = U(2**32 - 1), U(2**40 - 1), U(2**24 - 1)
 INFINITY, MINUS_INFINITY = U(0x7974696E69666E49), U(0x74696E69666E492D)
-NO_POWER = 1 << 40
+MINUS = U(45)
+# The point xor '0'.
+POINT = U(0x1E)
 
+# Powers of ten beyond which every float is 0 or infinite, whatever its 19 digits.
+BEYOND = 1 << 30
+# From here on floats are even, whatever was written.
+TOO_LARGE = 2.0**53
 TENS = np.array([10**k for k in range(9)], np.uint64)
 
 # Only ``scan`` and ``skip`` are called from Python and kept on disk, with all that they call: an
 # entry point and a file for each function would double the time of the first compilation.
 inner: Any = partial(njit, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+always: Any = partial(inner, forceinline=True)
 entry: Any = partial(njit, nogil=True, cache=True)
 
 
@@ -100,7 +107,7 @@ def blank(b: Array, i: int) -> int:
 # Numbers.
 
 
-@inner()
+@always()
 def eight_digits(t: Word, k: int) -> Word:
     """Return the value of the first k (1 to 8) digits in t, a word of digits minus '0'."""
     t = t << U(64 - 8 * k)
@@ -111,115 +118,119 @@ def eight_digits(t: Word, k: int) -> Word:
 
 
 @inner()
-def digits(b: Array, i: int, m: Word) -> tuple[Word, int, Any]:
-    """Append the digits from i on to m; return m, the end, and the byte there.
-
-    m wraps around beyond 19 digits; the caller counts.
-    """
-    while True:
-        w = word(b, i)
-        t = w ^ ZEROS
-        k = trailing_zeros(((t + BELOW_TEN) | t) & HIGH) >> 3
-        if k > 0:
-            m = m * TENS[k] + eight_digits(t, k)
-        i += k
-        if k < 8:
-            return m, i, np.int64((w >> U(8 * k)) & LOW_BYTE)
-
-
-@inner()
 def number(b: Array, i: int) -> tuple[Word, int, bool, int, int]:
     """Read the number at i: m, e, negative, end and kind, of value ±m·10^e.
 
-    Of a LONG number m holds the first 19 digits; of NONE the end is where it went wrong.
+    Of a LONG number m holds the first 19 digits that count (zeros in front do not); of NONE the
+    end is where it went wrong.
     """
     negative = byte(b, i) == 45
-    if negative:
-        i += 1
-    start = i
-    m, i, c = digits(b, start, NOUGHT)
-    count = i - start
-    if count == 0 or (count > 1 and byte(b, start) == 48):
-        return m, 0, negative, start, NONE
-    e = 0
-    kind = WHOLE
-    if c == 46:
-        kind = DECIMAL
-        point = i + 1
-        m, i, c = digits(b, point, m)
-        if i == point:
-            return m, 0, negative, i, NONE
-        e = point - i
-        count += i - point
-    if c == 101 or c == 69:
-        kind = DECIMAL
-        power, i = exponent(b, i + 1)
-        if power == NO_POWER:
-            return m, 0, negative, i, NONE
-        e += power
-    if count > 19:
-        m, cut, kept = leading_digits(b, start)
-        if kept:
-            return m, e, negative, i, kind
-        return m, e + cut, negative, i, LONG
-    return m, e, negative, i, kind
-
-
-@inner()
-def exponent(b: Array, i: int) -> tuple[int, int]:
-    """Read the digits behind an e and their end; NO_POWER where there are none."""
-    c = byte(b, i)
-    negative = c == 45
-    if c == 45 or c == 43:
-        i += 1
-    start = i
-    power = 0
-    c = byte(b, i)
-    while 48 <= c <= 57:
-        # Beyond this every float is 0 or infinite, whatever its 19 digits.
-        power = min(power * 10 + c - 48, 1 << 30)
-        i += 1
-        c = byte(b, i)
-    if i == start:
-        return NO_POWER, i
-    return -power if negative else power, i
-
-
-@inner()
-def leading_digits(b: Array, i: int) -> tuple[Word, int, bool]:
-    """Read the first 19 significant digits: them, the power of ten cut off, whether that is all.
-
-    Zeros in front do not count: 0.00012345678901234567 has 17.
-    """
+    i += negative
+    start, point = i, -1
     m = NOUGHT
-    count, cut = 0, 0
+    count, e = 0, 0
+    kind = WHOLE
+    c = byte(b, i)
     while True:
-        c = byte(b, i)
         if 48 <= c <= 57:
             if count < 19:
                 m = m * TEN + U(c - 48)
                 count += m != NOUGHT
+                e -= point >= 0
             else:
-                cut += 1
-        elif c != 46:
-            return m, cut, cut == 0
+                kind = LONG
+                e += point < 0
+        elif c == 46 and point < 0 and i > start:
+            point = i + 1
+            if kind != LONG:
+                kind = DECIMAL
+        else:
+            break
         i += 1
+        c = byte(b, i)
+    whole = point - 1 if point >= 0 else i
+    if i == start or i == point or (whole > start + 1 and b[start] == 48):
+        return m, e, negative, i, NONE
+    if c | 32 == 101:
+        if kind != LONG:
+            kind = DECIMAL
+        i += 1
+        c = byte(b, i)
+        sign = -1 if c == 45 else 1
+        i += c == 45 or c == 43
+        start = i
+        power = 0
+        c = byte(b, i)
+        while 48 <= c <= 57:
+            if power < BEYOND:
+                power = power * 10 + c - 48
+            i += 1
+            c = byte(b, i)
+        if i == start:
+            return m, e, negative, i, NONE
+        e += sign * power
+    return m, e, negative, i, kind
+
+
+@always()
+def usual(b: Array, i: int) -> tuple[Word, int, bool, int, int]:
+    """Read the number at i as ``number`` does, if it is of the usual kind, else say NONE.
+
+    Usual are up to 7 characters before the point and 19 digits in all, no exponent, not at the
+    very end of the file. There is no branch on how many digits there are.
+    """
+    if i + 48 > len(b):
+        return NOUGHT, 0, False, i, NONE
+    w = load(b, i)
+    negative = w & LOW_BYTE == MINUS
+    sign = np.int64(negative)
+    i += sign
+    t = (w >> U(8 * sign)) ^ ZEROS
+    others = ((t + BELOW_TEN) | t) & HIGH
+    k = trailing_zeros(others) >> 3
+    if k == 0 or k + sign > 7 or (k > 1) & (t & LOW_BYTE == NOUGHT):
+        return NOUGHT, 0, False, i, NONE
+    end, e, kind = k, 0, WHOLE
+    if (t >> U(8 * k)) & LOW_BYTE == POINT:
+        kind = DECIMAL
+        others &= others - ONE
+        stop = trailing_zeros(others) >> 3
+        if stop + sign <= 7:
+            # The whole number lies in the word: close the gap that the point leaves.
+            before = (ONE << U(8 * k)) - ONE
+            t = (t & before) | ((t >> EIGHT) & ~before)
+            end, e = stop, k + 1 - stop
+    m = eight_digits(t, k - e)
+    i += end
+    if kind == DECIMAL and end == k:
+        i += 1
+        point = i
+        f = np.int64(8)
+        while f == 8 and i < point + 24:
+            t = load(b, i) ^ ZEROS
+            f = trailing_zeros(((t + BELOW_TEN) | t) & HIGH) >> 3
+            if f > 0:
+                m = m * TENS[f] + eight_digits(t, f)
+            i += f
+        e = point - i
+    # A point without digits behind it; too many; a power.
+    if (kind == DECIMAL and e == 0) or k - e > 19 or b[i] | 32 == 101:
+        kind = NONE
+    return m, e, negative, i, kind
 
 
 @inner()
-def eisel_lemire(m: Word, e: int, fives: Array) -> tuple[Any, bool]:
-    """Return m·10^e, m > 0, correctly rounded; False where 128 bits do not tell.
+def eisel_lemire(m: Word, e: int, five: Word, five_below: Word) -> tuple[Any, bool]:
+    """Return m·10^e, m > 0, correctly rounded; False where 128 bits of 5^e do not tell.
 
     References:
         Lemire, Number parsing at a gigabyte per second, 2021, algorithm 1.
     """
-    if e < -342 or e > 308:
-        return 0.0, False
     shift = leading_zeros(m)
     m = m << U(shift)
-    upper, lower = multiply(m, fives[e + 342, 0])
+    upper, lower = multiply(m, five)
     if upper & LOW_NINE == LOW_NINE:
-        second, _ = multiply(m, fives[e + 342, 1])
+        second, _ = multiply(m, five_below)
         lower += second
         if lower < second:
             upper += ONE
@@ -255,17 +266,20 @@ def as_real(
         value = value / tens[-e] if e < 0 else value * tens[e]
     elif m == NOUGHT:
         value = 0.0
+    elif e < -342 or e > 308:
+        return 0.0, False
     else:
-        value, known = eisel_lemire(m, e, fives)
-    if kind == LONG and m != NOUGHT:
-        # The number lies between m and m + 1: where both round alike, so does it.
-        below = value
-        value, also = eisel_lemire(m + ONE, e, fives)
-        known = known and also and value == below
+        five, five_below = fives[e + 342, 0], fives[e + 342, 1]
+        value, known = eisel_lemire(m, e, five, five_below)
+        if kind == LONG and known:
+            # The number lies between m and m + 1: where both round alike, so does it.
+            below = value
+            value, known = eisel_lemire(m + ONE, e, five, five_below)
+            known = known and value == below
     # The integer -0 is 0; the decimal -0.0 is not.
     if negative and (kind != WHOLE or m != NOUGHT):
         value = -value
-    return value, known
+    return value, known and kind != NONE
 
 
 # Strings, literals, values of any kind.
@@ -322,7 +336,7 @@ def literal(b: Array, i: int) -> int:
     """Return the length of true, false, null, NaN, Infinity or -Infinity at i, or 0."""
     w = word(b, i)
     four = w & FOUR_BYTES
-    if four in (TRUE, NULL):
+    if four == TRUE or four == NULL:  # noqa: SIM109 (a tuple would be compiled)
         return 4
     if w & FIVE_BYTES == FALSE:
         return 5
@@ -414,77 +428,6 @@ def skip(b: Array, i: int, stack: Array) -> tuple[int, int, int]:
 # Objects.
 
 
-@inner()
-def fits(
-    b: Array,
-    cursor: Array,
-    begin: int,
-    end: int,
-    program: Array,
-    text: Array,
-    ints: Array,
-    reals: Array,
-    boxes: Array,
-    points: Array,
-    spans: Array,
-    stack: Array,
-    tens: Array,
-    fives: Array,
-) -> int:
-    """Read the object at the cursor by one template into the cursor's row; its end, or -1."""
-    i, row = cursor[POSITION], cursor[ROW]
-    for k in range(begin, end):
-        first, after = program[k, 0], program[k, 1]
-        if i + 8 * (after - first) > len(b):
-            return -1
-        at = i
-        for q in range(first, after):
-            if (load(b, at) ^ text[q, 0]) & text[q, 1]:
-                return -1
-            at += 8
-        i += program[k, 2]
-        what, slot, which = program[k, 3], program[k, 4], program[k, 5]
-        if what <= NUMBERS:
-            m, e, negative, i, kind = number(b, i)
-            if kind == NONE:
-                return -1
-            if what == INTEGER and kind == WHOLE:
-                if m > LARGEST:
-                    return -1
-                ints[slot, row] = -np.int64(m) if negative else np.int64(m)
-                continue
-            value, known = as_real(m, e, negative, kind, tens, fives)
-            if not known:
-                return -1
-            if what == REAL:
-                reals[slot, row] = value
-            elif what == INTEGER:
-                # A whole number written as a float is an id all the same.
-                if value != np.floor(value) or abs(value) >= 2.0**53:
-                    return -1
-                ints[slot, row] = np.int64(value)
-            elif slot == 0:
-                boxes[row, which] = value
-            else:
-                points[row, which] = value
-        elif what <= WORDS:
-            if what == WORDS:
-                if byte(b, i) != 34:
-                    return -1
-                ints[slot, row] = i
-            at = i
-            i, error, foreign = skip(b, i, stack)
-            if error:
-                return -1
-            cursor[BEYOND_ASCII] |= foreign
-            if what == SPAN:
-                spans[slot, row, 0] = at
-                spans[slot, row, 1] = i
-        elif what == CONSTANT:
-            ints[slot, row] = which
-    return i
-
-
 @entry()
 def scan(
     b: Array,
@@ -500,6 +443,7 @@ def scan(
     spans: Array,
     forms: Array,
     places: Array,
+    stack: Array,
     tens: Array,
     fives: Array,
 ) -> None:
@@ -520,27 +464,81 @@ def scan(
         spans: Begin and end of the values that are read later, by slot and row.
         forms: How each field was found.
         places: Position of each object.
+        stack: Room for the brackets that are open, (DEPTH,).
         tens: Powers of ten.
         fives: Powers of five.
     """
-    stack = np.empty(DEPTH, np.uint8)
-    n = len(heads)
-    while cursor[POSITION] < cursor[LIMIT] and cursor[ROW] < cursor[ROWS]:
-        end = -1
-        t = cursor[CURRENT]
-        for _ in range(n):
-            end = fits(
-                b, cursor, starts[t], starts[t + 1], program, text, ints, reals, boxes, points,
-                spans, stack, tens, fives,
-            )  # fmt: skip
-            if end >= 0:
+    n, size = len(heads), len(b)
+    begin, row, t, failed = cursor[POSITION], cursor[ROW], cursor[CURRENT], 0
+    limit, rows = cursor[LIMIT], cursor[ROWS]
+    while begin < limit and row < rows and failed < n:
+        i, fits = begin, True
+        for k in range(starts[t], starts[t + 1]):
+            first, after = program[k, 0], program[k, 1]
+            fits = i + 8 * (after - first) <= size
+            if not fits:
                 break
+            differs = NOUGHT
+            at = i
+            for q in range(first, after):
+                differs |= (load(b, at) ^ text[q, 0]) & text[q, 1]
+                at += 8
+            fits = differs == NOUGHT
+            if not fits:
+                break
+            i += program[k, 2]
+            what, slot, which = program[k, 3], program[k, 4], program[k, 5]
+            if what <= NUMBERS:
+                m, e, negative, at, kind = usual(b, i)
+                if kind == NONE:
+                    m, e, negative, at, kind = number(b, i)
+                i = at
+                if what == INTEGER and kind == WHOLE and m <= LARGEST:
+                    ints[slot, row] = -np.int64(m) if negative else np.int64(m)
+                    continue
+                if m <= EXACT and -22 <= e <= 0 and kind == DECIMAL:
+                    value = np.float64(m) / tens[-e]
+                    value = -value if negative else value
+                else:
+                    value, fits = as_real(m, e, negative, kind, tens, fives)
+                if what == REAL:
+                    reals[slot, row] = value
+                elif what == INTEGER:
+                    # A whole number written as a float is an id all the same.
+                    fits = fits and kind == DECIMAL and value == np.rint(value)
+                    fits = fits and -TOO_LARGE < value < TOO_LARGE
+                    if fits:
+                        ints[slot, row] = np.int64(value)
+                elif slot == 0:
+                    boxes[row, which] = value
+                else:
+                    points[row, which] = value
+                if not fits:
+                    break
+            elif what <= WORDS:
+                # A null where the template has a value makes the member absent.
+                fits = what != SPAN or byte(b, i) != 110
+                if what == WORDS:
+                    fits = byte(b, i) == 34
+                    ints[slot, row] = i
+                at = i
+                i, error, foreign = skip(b, i, stack)
+                fits = fits and error == 0
+                if not fits:
+                    break
+                cursor[BEYOND_ASCII] |= foreign
+                if what == SPAN:
+                    spans[slot, row, 0] = at
+                    spans[slot, row, 1] = i
+            elif what == CONSTANT:
+                ints[slot, row] = which
+        if fits:
+            forms[row] = heads[t, 0]
+            places[row] = begin + heads[t, 1]
+            begin = i
+            row += 1
+            failed = 0
+        else:
+            failed += 1
             t = t + 1 if t + 1 < n else 0
-        if end < 0:
-            return
-        row = cursor[ROW]
-        forms[row] = heads[t, 0]
-        places[row] = cursor[POSITION] + heads[t, 1]
-        cursor[CURRENT] = t
-        cursor[POSITION] = end
-        cursor[ROW] = row + 1
+    cursor[POSITION], cursor[ROW], cursor[CURRENT] = begin, row, t

@@ -30,8 +30,12 @@ def broken(source: Source, place: int, expected: int | str) -> BrokenJson:
         expected: What should be there, in words or as the kernels number it.
     """
     wanted = expected if isinstance(expected, str) else _EXPECTED[expected]
-    if place >= len(source.data):
-        got = f"the file ends at byte {place}: it is cut short"
-    else:
-        got = f"found {bytes(source.data[place : place + 1])!r} at byte {place}"
+    size = len(source.data)
+    if place >= size:
+        return BrokenJson(
+            f"{source.name}: expected {wanted}, the file ends at byte {size}: it is cut short."
+        )
+    got = f"found {bytes(source.data[place : place + 1])!r} at byte {place}"
+    if not source.is_closed:
+        got += f" of {size}, the last of which is no closing bracket: it is cut short"
     return BrokenJson(f"{source.name}: expected {wanted}, {got}.")

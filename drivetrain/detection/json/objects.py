@@ -98,6 +98,9 @@ def read_object(
         return end, templates
     moved = [Member(one.key, one.begin - since, one.end - since) for one in held]
     text = bytes(source.buffer[since:end])
+    if b"," not in text[: begin - since]:
+        # The first of its list: a template of it would let objects follow without a comma.
+        return end, templates
     try:
         found = tuple(operations(text, begin - since, moved, values, columns))
     except LookupError:

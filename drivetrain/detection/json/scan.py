@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from drivetrain.detection.json._numba import (
     BEYOND_ASCII,
     CURRENT,
+    DEPTH,
     LIMIT,
     POSITION,
     ROW,
@@ -112,6 +113,7 @@ class Scan:
             known.program,
             known.text,
             *self.columns.arrays(),
+            np.empty(DEPTH, np.uint8),
             powers_of_ten(),
             powers_of_five(),
         )

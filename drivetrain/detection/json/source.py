@@ -53,6 +53,11 @@ class Source:
         """Position of the first byte of JSON, behind a byte order mark and white space."""
         return self.blank(len(_MARK) if self.buffer[: len(_MARK)] == _MARK else 0)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the last byte but white space is a closing bracket."""
+        return bytes(self.buffer[-64:]).rstrip(b" \t\n\r")[-1:] in (b"]", b"}")
+
     def blank(self, i: int) -> int:
         """Return the first position from i on that is not white space."""
         match = _BLANK.match(self.buffer, i)
