@@ -92,8 +92,14 @@ def extents(points: Floats) -> Floats:
         >>> extents(np.array([[[3.0, 4.0, 2.0], [5.0, 1.0, 0.0]]])).tolist()
         [[3.0, 1.0, 2.0, 3.0]]
     """
-    low, high = points[:, :, :2].min(axis=1), points[:, :, :2].max(axis=1)
-    return np.concatenate([low, high - low], axis=1)
+    out = np.empty((len(points), 4))
+    # Blocks that stay in the caches, turned so that numpy compares whole rows.
+    for begin in range(0, len(points), 4096):
+        block = np.ascontiguousarray(points[begin : begin + 4096, :, :2].transpose(2, 1, 0))
+        low = block.min(axis=1)
+        out[begin : begin + 4096, :2] = low.T
+        out[begin : begin + 4096, 2:] = (block.max(axis=1) - low).T
+    return out
 
 
 def enclosing(rotated: Floats) -> Floats:
