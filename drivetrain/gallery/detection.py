@@ -12,7 +12,11 @@ SECTION = Section(
     figures={
         "Three interpolations": "detection_figures.interpolations",
         "Gap between protocols": "detection_figures.waterfall",
+        "Twelve numbers": "detection_figures.twelve",
         "Kinds of errors": "detection_figures.errors",
         "A or B": "detection_figures.paired",
+        "Speed": "detection_figures.speed",
+        "Files not in order": "detection_figures.bad_input",
     },
+    timed=("Speed",),
 )
