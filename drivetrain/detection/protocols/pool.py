@@ -149,6 +149,8 @@ class Pool:
             return self.found.areas
         if self.task in ("segm", "boundary") and self.found.masks is not None:
             return np.asarray(self.found.masks.areas, np.float64)
+        if self.task == "rotated" and self.found.rotated is not None:
+            return self.found.rotated[:, 2] * self.found.rotated[:, 3]
         return self.found.boxes[:, 2] * self.found.boxes[:, 3]
 
     @cached_property

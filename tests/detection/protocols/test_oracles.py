@@ -382,3 +382,88 @@ def _lvis(lvis, truth, found, cap):
     peer = lvis.LVISEval(gt, lvis.LVISResults(gt, results, max_dets=cap), "bbox")
     peer.run()
     return peer
+
+
+# hotcoco: rotated boxes, and Open Images by its own lights.
+
+
+@pytest.fixture
+def hotcoco():
+    return pytest.importorskip("hotcoco")
+
+
+def _hotcoco_data(truth, shapes):
+    return {
+        "images": [{"id": int(i), "width": 100, "height": 100} for i in truth.image_ids],
+        "categories": [{"id": int(k), "name": str(k)} for k in truth.category_ids],
+        "annotations": [
+            {
+                "id": i + 1,
+                "image_id": int(truth.images[i]),
+                "category_id": int(truth.categories[i]),
+                "bbox": truth.boxes[i].tolist(),
+                "area": float(truth.areas[i]),
+                "iscrowd": 0,
+                **shapes[i],
+            }
+            for i in range(len(truth))
+        ],
+    }
+
+
+def _hotcoco_results(found, name, values):
+    columns = zip(found.images, found.categories, found.scores, values)
+    return [
+        {"image_id": int(i), "category_id": int(k), "score": float(s), name: value.tolist()}
+        for i, k, s, value in columns
+    ]
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:hotcoco. oriented-box evaluation:UserWarning")
+@pytest.mark.parametrize("seed", range(6))
+def test_rotated_equals_hotcoco(hotcoco, seed):
+    truth, found = scene(seed)
+    if not len(found):
+        pytest.skip("the peer reads no empty results")
+    rng = np.random.default_rng(seed)
+    turned = []
+    for columns in (truth, found):
+        angle = columns.boxes[:, 0] / 9 + rng.normal(0, 0.05, len(columns))
+        turned.append(np.column_stack((columns.boxes, angle)))
+    areas = turned[0][:, 2] * turned[0][:, 3]
+    truth = replace(truth, rotated=turned[0], areas=areas)
+    found = replace(found, rotated=turned[1])
+    ours = judge_all(truth, found, ["coco"], "rotated")["coco"]
+    coco = hotcoco.COCO(_hotcoco_data(truth, [{"obb": r.tolist()} for r in turned[0]]))
+    results = coco.load_res(_hotcoco_results(found, "obb", turned[1]))
+    peer = hotcoco.COCOeval(coco, results, "obb")
+    peer.evaluate()
+    peer.accumulate()
+    precision = np.nan_to_num(ours.tables.precision, nan=-1)
+    # Overlaps differ in their last bits; no overlap of random boxes lies that close to a
+    # threshold, so every decision, and with it every number, is the same.
+    np.testing.assert_array_equal(precision, peer.eval["precision"])
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:hotcoco. Open Images:UserWarning")
+@pytest.mark.parametrize("seed", range(6))
+def test_open_images_by_hotcoco(hotcoco, seed):
+    # Its assignment is COCO's, where the Object Detection API takes each detection's best truth
+    # only; its group-of boxes are the challenge's, each to be found once.
+    truth, found = scene(seed, group_of=0.2)
+    if not len(found):
+        pytest.skip("the peer reads no empty results")
+    parents = np.array([[2, 1], [3, 1]])
+    federated = replace(truth, federation=Federation(parents=parents))
+    style = replace(STYLES["openimages"], assignment="best-free", federated=False, group_of="once")
+    ours = judge_all(federated, found, [style])["openimages"]
+    shapes = [{"is_group_of": bool(flag)} for flag in truth.group_of]
+    coco = hotcoco.COCO(_hotcoco_data(truth, shapes))
+    results = coco.load_res(_hotcoco_results(found, "bbox", found.boxes))
+    above = hotcoco.Hierarchy.from_parent_map({2: 1, 3: 1})
+    peer = hotcoco.COCOeval(coco, results, "bbox", oid_style=True, hierarchy=above)
+    peer.run()
+    # Sums of some ten numbers <= 1 in another order.
+    assert ours.mean == pytest.approx(peer.get_results()["AP"], rel=0, abs=16 * EPS)
