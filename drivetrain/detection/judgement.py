@@ -81,19 +81,18 @@ def judge(
     """
     if backend == "reference":
         return {one.name: _by_definition(truth, found, one, task, limits) for one in styles}
-    from drivetrain.detection.protocols import Pools
-
-    least = min(min(style.thresholds) for style in styles)
-    pools = Pools(truth, found, task, minimum=least, threads=threads, **limits)
-    kernels = Kernels(pools, limits, threads, cap=_common_cap(styles))
+    kernels = Kernels(
+        truth,
+        found,
+        task,
+        least=min(min(style.thresholds) for style in styles),
+        cap=styles[0].max_detections[-1] if len(styles) == 1 else None,
+        limits=limits,
+        threads=threads,
+    )
     # COCO's first: what they find serves the others.
     judged = {one.name: kernels.judge(one) for one in sorted(styles, key=kernels.is_general)}
     return {style.name: judged[style.name] for style in styles}
-
-
-def _common_cap(styles: Sequence[Style]) -> int | None:
-    """The detections of a class and image that any style looks at; None where others might."""
-    return styles[0].max_detections[-1] if len(styles) == 1 else None
 
 
 class Kernels:
@@ -102,19 +101,45 @@ class Kernels:
     One order and one set of overlapping pairs serve all styles that ask for the same.
 
     Args:
-        pools: The data, and the general ones.
+        truth: What is there.
+        found: What was said.
+        task: What is compared.
+        least: Least threshold of any style.
+        cap: Detections of a class and image that any style looks at; None for all.
         limits: What is counted.
         threads: Threads to use.
-        cap: Detections of a class and image to look at; all where None.
     """
 
     def __init__(
-        self, pools: "Pools", limits: Limits, threads: int | None, *, cap: int | None
+        self,
+        truth: GroundTruth,
+        found: Detections,
+        task: str,
+        *,
+        least: float,
+        cap: int | None,
+        limits: Limits,
+        threads: int | None,
     ) -> None:
-        self.pools, self.limits, self.threads, self.cap = pools, limits, threads, cap
+        self.truth, self.found, self.task = truth, found, task
+        self.least, self.cap, self.limits, self.threads = least, cap, limits, threads
         self._indices: dict[bool, Index] = {}
         self._candidates: dict[tuple[bool, bool, bool], Candidates] = {}
         self._lent: set[tuple[bool, bool, bool]] = set()
+
+    @cached_property
+    def pools(self) -> "Pools":
+        """The general ones: imported where a style asks for them, for a quick start elsewhere."""
+        from drivetrain.detection.protocols import Pools
+
+        return Pools(
+            self.truth,
+            self.found,
+            self.task,
+            minimum=self.least,
+            threads=self.threads,
+            **self.limits,
+        )
 
     def judge(self, style: Style) -> Judgement:
         """Return the judgement of a style."""
@@ -124,34 +149,35 @@ class Kernels:
         from drivetrain.detection.matching import match
         from drivetrain.detection.precision import accumulate
 
-        truth, found, task = self.pools.truth, self.pools.found, self.pools.task
         index, pairs = self._index(style), self._pairs(style)
-        matches = match(index, pairs, truth, found, style, task=task, threads=self.threads)
+        matches = match(
+            index, pairs, self.truth, self.found, style, task=self.task, threads=self.threads
+        )
         curves = accumulate(index, matches, style, threads=self.threads)
         return Judgement(
             tables=curves,
             find_areas=partial(_means, curves),
             find_events=partial(events_of_matches, index, matches, style),
-            find_verdict=partial(self.pools.judge, style),
+            find_verdict=lambda: self.pools.judge(style),
         )
 
     def is_general(self, style: Style) -> bool:
         """Whether the data ask for any of a style's rules that COCO's kernels do not know."""
-        truth = self.pools.truth
+        truth = self.truth
         if style.assignment != "best-free" or style.interpolation != "101-point":
             return True
         if style.group_of != "plain" and truth.group_of is not None:
             return True
         if (style.federated or style.hierarchy) and truth.federation is not None:
             return True
-        if not style.crowd and self.pools.task != "bbox" and truth.crowd.any():
+        if not style.crowd and self.task != "bbox" and truth.crowd.any():
             return True  # The overlaps with crowds are known, and others dear.
         return style.max_per_image is not None and self._most(style) > style.max_per_image
 
     def _most(self, style: Style) -> int:
         """The most detections of an image; without bound where some are of classes not counted."""
         index = self._index(style)
-        if len(index.detections) < len(self.pools.found):
+        if len(index.detections) < len(self.found):
             return EVERY_DETECTION
         sizes = np.bincount(index.images, np.diff(index.first_detection))
         return int(sizes.max(initial=0))
@@ -161,8 +187,8 @@ class Kernels:
 
         if style.per_class not in self._indices:
             self._indices[style.per_class] = Index.build(
-                self.pools.truth,
-                self.pools.found,
+                self.truth,
+                self.found,
                 images=self.limits.get("images"),
                 categories=self.limits.get("categories"),
                 per_class=style.per_class,
@@ -173,16 +199,16 @@ class Kernels:
     def _pairs(self, style: Style) -> "Candidates":
         from drivetrain.detection.matching import find_candidates
 
-        crowd = style.crowd or not self.pools.truth.crowd.any()
+        crowd = style.crowd or not self.truth.crowd.any()
         key = (style.per_class, style.inclusive, crowd)
         if key not in self._candidates:
             sigmas = self.limits.get("sigmas")
             self._candidates[key] = find_candidates(
                 self._index(style),
-                self.pools.truth,
-                self.pools.found,
-                self.pools.task,
-                self.pools.minimum,
+                self.truth,
+                self.found,
+                self.task,
+                self.least,
                 style=replace(style, crowd=crowd),
                 cap=self.cap,
                 sigmas=None if sigmas is None else sigmas.tolist(),
@@ -194,7 +220,7 @@ class Kernels:
         """Let the general ones have the pairs that are known."""
         from drivetrain.detection.protocols import Pool
 
-        truth = self.pools.truth
+        truth = self.truth
         key = (style.per_class, style.inclusive, True)
         known = self._candidates.get(key)
         expands = style.hierarchy and truth.federation is not None
@@ -208,10 +234,10 @@ class Kernels:
         self.pools.keep(
             Pool.of(
                 truth,
-                self.pools.found,
+                self.found,
                 index,
                 known,
-                task=self.pools.task,
+                task=self.task,
                 categories=index.category_ids if style.per_class else every,
                 inclusive=style.inclusive,
                 threads=self.threads,
