@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 class COCOeval:
     """Compare results with a data set as COCO does.
 
+    Unlike pycocotools it writes nothing into the annotations (there ``ignore``, ``_ignore`` and
+    run-length masks remain in them), and what is wrong with an entry is said in words.
+
     Args:
         cocoGt: The data set.
         cocoDt: Results on it, from its ``loadRes``.
@@ -183,7 +186,7 @@ class COCOeval:
         m = [i for i, size in enumerate(p.maxDets) if size == cap]
         table = self.eval["precision" if kind == "AP" else "recall"]
         if threshold is not None:
-            table = table[np.where(threshold == p.iouThrs)[0]]
+            table = table[np.flatnonzero(threshold == np.asarray(p.iouThrs))]
         # The order of these entries decides the last bit of their mean.
         table = table[..., a, m]
         known = table[table > -1]
