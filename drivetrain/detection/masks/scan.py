@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from drivetrain.detection.masks.objects import read_object
 Bytes = NDArray[np.uint8]
 
 CHUNK = 8192
-"""Masks a thread takes at once: about 2 MB of text."""
+"""Masks a thread takes at once, at most: about 2 MB of text."""
+FIRST = 64
+"""Masks of the first chunk, which is read alone."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def decode(text: Bytes, spans: Places, sizes: Sizes, *, threads: int = 1) -> Dec
         ([5, 2, 2, 2, 5], {})
     """
     job = _Job.of(text, np.ascontiguousarray(spans, np.int64), sizes)
-    chunks = job.chunks()
+    chunks = job.chunks(max(threads, 1))
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         stores = list(_each(pool, job.read, chunks))
     masks = job.masks(chunks, stores)
@@ -104,9 +107,12 @@ class _Job:
             boxes=np.zeros((n, 4)),
         )
 
-    def chunks(self) -> list[tuple[int, int]]:
+    def chunks(self, threads: int) -> list[tuple[int, int]]:
+        """Return a small chunk to begin with, then several for each thread."""
         n = len(self.spans)
-        return [(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
+        step = min(max(n // (8 * threads), FIRST), CHUNK)
+        bounds = [0, *range(min(FIRST, n), n, step), n]
+        return list(pairwise(bounds))
 
     def read(self, chunk: tuple[int, int]) -> Runs:
         """Read the entries of a chunk; return the runs of those that are no compressed strings."""
