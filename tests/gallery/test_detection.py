@@ -1,5 +1,6 @@
 """The detection section: its examples, its detectors, and figures that keep their word."""
 
+import os
 from decimal import Decimal
 
 import numpy as np
@@ -10,15 +11,21 @@ pytest.importorskip("jinja2")
 
 import torch
 
+from drivetrain.bench.harness.case import Row
+from drivetrain.bench.harness.store import Store
 from drivetrain.data import digit_scenes
 from drivetrain.detection import evaluate
 from drivetrain.gallery.detection_figures import (
+    bad_input,
     components,
     errors,
     interpolations,
     network,
     paired,
+    peers,
+    speed,
     task,
+    twelve,
     waterfall,
 )
 from drivetrain.gallery.detection_figures.found import overlap
@@ -96,3 +103,62 @@ def test_errors_and_intervals_are_drawn(small):
     for row in figure.table.rows:
         # Each is rounded to four decimals.
         assert abs(float(row[1]) - float(row[2]) - float(row[3])) <= 1.5e-4 + 1e-12
+
+
+def test_bad_input_is_named_and_never_changes_the_number():
+    figure = bad_input.figure(0)
+    rows = {row[0]: row for row in figure.table.rows}
+    assert rows["nothing wrong"][1] == rows["nothing wrong"][-1] == "0.7833"
+    assert rows["no truths"][1].startswith("NaN") and "entry 0" in rows["NaN score"][-1]
+    # Those that the corrected rules must give, whatever the others do.
+    for case in ("annotation id used twice", "annotation id 0", "image ids are text"):
+        assert rows[case][1].split()[0] == "0.7833"
+    assert rows["infinite score of the best"][1].startswith("0.8675")
+    for number in figure.numbers:
+        assert int(number.ours) > int(number.reference)
+
+
+@pytest.mark.peer
+def test_twelve_numbers_are_pycocotools_to_the_last_bit(small):
+    pytest.importorskip("pycocotools")
+    figure = twelve.figure(0)
+    assert "bit for bit" in figure.title
+    assert {cell for row in figure.table.rows for cell in (row[3], row[6])} == {"0"}
+
+
+def test_twelve_numbers_without_the_peer(small, monkeypatch):
+    monkeypatch.setattr(twelve, "installed", dict)
+    figure = twelve.figure(0)
+    assert len(figure.table.header) == 3 and "not installed" in figure.table.note
+
+
+def test_speed_shows_what_it_measured_and_what_is_stored(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(speed, "installed", dict)
+    monkeypatch.setattr(speed, "STORED", tmp_path / "none.jsonl")
+    figure = speed.figure(0)
+    assert figure.table is None and "ms from two files" in figure.title
+    store = Store(tmp_path / "some.jsonl")
+    shared = {"method": "detection", "case": "boxes", "what": "boxes", "unit": "s"}
+    store.append(Row(**shared, contender="drivetrain", outcome="noted", ours=True, seconds=0.2))
+    store.append(
+        Row(**shared, contender="hotcoco", outcome="loss", seconds=0.1, ratio=0.5, floor=2.5)
+    )
+    monkeypatch.setattr(speed, "STORED", tmp_path / "some.jsonl")
+    (row,) = speed.figure(0).table.rows
+    assert row[2:4] == ("200 ms", "100 ms") and row[6:] == ("0.50 × (2.5)", "behind")
+
+
+def test_peers_panics_and_warnings_are_told():
+    class Panic(BaseException):
+        pass
+
+    class Judge:
+        def numbers(self, truth, found):
+            os.write(2, b"a warning of compiled code\n")
+            if truth:
+                raise Panic
+            return np.zeros(12)
+
+    assert peers.answer(Judge(), "x", "y").raised == "Panic"
+    told = peers.answer(Judge(), "", "")
+    assert told.warned and told.numbers is not None

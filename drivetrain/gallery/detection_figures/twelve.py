@@ -34,7 +34,7 @@ def figure(seed: int) -> Figure:
         title += f", bit for bit {PEER}'s" if not differ else f": {differ} differ from {PEER}'s"
     header = ["number"]
     for name in results:
-        header += [name, *((PEER, "difference") if theirs else ())]
+        header += [name, *(("its", "difference") if theirs else ())]
     return Figure(
         title=title,
         panels=(_classes(results),),
@@ -43,7 +43,7 @@ def figure(seed: int) -> Figure:
         table=Table(
             header=tuple(header),
             rows=tuple(rows),
-            note="Differences are of the doubles, not of what is printed."
+            note=f"Its: {PEER}'s. Differences are of the doubles, not of what is printed."
             if theirs
             else f"{PEER} is not installed, so ours stand alone: pip install 'drivetrain[peers]'.",
         ),
@@ -55,10 +55,10 @@ def _row(at: int, results: dict[str, Result], theirs: dict[str, list[float]]) ->
     cells = []
     for name, result in results.items():
         number = result.numbers[at]
-        cells.append(f"{number.value:.12f}")
+        cells.append(f"{number.value:.8f}")
         if theirs:
             other = theirs[name][at]
-            cells += [f"{other:.12f}", f"{number.value - other:.3g}"]
+            cells += [f"{other:.8f}", f"{number.value - other:.3g}"]
     return (next(iter(results.values())).numbers[at].key, *cells)
 
 
