@@ -149,7 +149,9 @@ def number(b: Array, i: int) -> tuple[Word, int, bool, int, int]:
         i += 1
         c = byte(b, i)
     whole = point - 1 if point >= 0 else i
-    if i == start or i == point or (whole > start + 1 and b[start] == 48):
+    padded = whole > start + 1 and b[start] == 48
+    padded = padded or i == start
+    if padded or i == point:
         return m, e, negative, i, NONE
     if c | 32 == 101:
         if kind != LONG:
@@ -183,7 +185,7 @@ def usual(b: Array, i: int) -> tuple[Word, int, bool, int, int]:
         return NOUGHT, 0, False, i, NONE
     w = load(b, i)
     negative = w & LOW_BYTE == MINUS
-    sign = np.int64(negative)
+    sign: Any = np.int64(negative)
     i += sign
     t = (w >> U(8 * sign)) ^ ZEROS
     others = ((t + BELOW_TEN) | t) & HIGH
