@@ -225,21 +225,15 @@ def gather(
         per_class=per_class,
         threads=threads,
     )
-    candidates = find_candidates(
-        index,
-        replace(truth, crowd=absorbing_truths(truth)),
-        found,
-        task,
-        minimum,
-        style=Style(name="", crowd=True, inclusive=inclusive),
-        sigmas=limits.get("sigmas"),
-        threads=threads,
-    )
+    widest = replace(truth, crowd=absorbing_truths(truth))
+    style = Style(name="", crowd=True, inclusive=inclusive)
+    how: Any = {"sigmas": limits.get("sigmas"), "threads": threads}
+    pairs = find_candidates(index, widest, found, task, minimum, style=style, **how)
     return Pool.of(
         truth,
         found,
         index,
-        candidates,
+        pairs,
         task=task,
         categories=categories,
         inclusive=inclusive,
