@@ -39,7 +39,8 @@ class Style:
         strict: A match needs IoU > threshold rather than >=.
         assignment: ``best-free``: each detection, by falling score, takes the best truth still
             free (COCO). ``best``: it takes the best truth, and is false if that is taken (VOC).
-            ``pairs``: all pairs by falling IoU, each side once (Ultralytics).
+            ``pairs``: all pairs by falling IoU, made unique by detection, then by truth, as
+            Ultralytics' code has it: ``best``, but of equal overlaps the later truth.
         interpolation: Which precision is averaged over which recalls.
         recalls: Recalls at which the tables hold precision, rising.
         grid: Recalls of ``11-point``: ``tenths`` is i/10, ``arange`` numpy's rounding of them,
