@@ -24,7 +24,7 @@ from drivetrain.detection import (
 )
 
 Array = NDArray[np.float64]
-BATCH, SHARDS, RESAMPLES, PAIRED = 32, 4, 1000, 20
+BATCH, SHARDS, RESAMPLES, PAIRED = 32, 4, 1000, 10
 
 
 def cases() -> Iterator[Case]:
@@ -208,7 +208,7 @@ def _paired() -> Race:
         ours=Contender(name="drivetrain", run=ours),
         peers=(theirs,),
         equal=_same_difference,
-        repeats=5,
+        repeats=3,
     )
 
 

@@ -1,13 +1,18 @@
 from .annotations import Detections as Detections
 from .annotations import Federation as Federation
 from .annotations import GroundTruth as GroundTruth
+from .bootstrap import Interval as Interval
 from .conversion import convert as convert
 from .curves import Tables as Tables
 from .evaluation import evaluate as evaluate
 from .issues import Issue as Issue
 from .issues import Issues as Issues
+from .masks import Masks as Masks
 from .metric import MeanAveragePrecision as MeanAveragePrecision
 from .pr_curve import Curve as Curve
+from .protocols import Confusion as Confusion
+from .protocols import ErrorKinds as ErrorKinds
+from .protocols import Gap as Gap
 from .readers.choose import read_detections as read_detections
 from .readers.choose import read_ground_truth as read_ground_truth
 from .result import Result as Result
@@ -16,5 +21,6 @@ from .styles import STYLES as STYLES
 from .styles import Style as Style
 from .styles import style_named as style_named
 from .summaries import ClassScore as ClassScore
+from .summaries import Number as Number
 from .writers.choose import write_detections as write_detections
 from .writers.choose import write_ground_truth as write_ground_truth

@@ -1,6 +1,8 @@
 """The one call: goldens, what it takes, both backends alike, and how it refuses."""
 
 import json
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,34 @@ def test_lvis_groups_classes_by_frequency() -> None:
     scores = {one.id: one.ap for one in result.per_class()}
     for key, category in (("APr", 3), ("APc", 1), ("APf", 2)):
         np.testing.assert_equal(result.summary[key], scores[category])
+
+
+# What is loaded.
+
+
+def test_nothing_heavy_is_loaded() -> None:
+    code = (
+        "import sys, drivetrain.detection as room\n"
+        "for name in room.__all__: getattr(room, name)\n"
+        "from drivetrain.detection.examples import survey_data\n"
+        "room.evaluate(*survey_data()).to_markdown()\n"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'polars', 'matplotlib', 'rich', 'tyro', 'sklearn'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_a_plain_style_loads_no_general_rules() -> None:
+    code = (
+        "import sys\n"
+        "from drivetrain.detection import evaluate\n"
+        "from drivetrain.detection.examples import survey_data\n"
+        "evaluate(*survey_data())\n"
+        "print([m for m in sys.modules if m.startswith('drivetrain.detection.protocols')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 # Edges.
