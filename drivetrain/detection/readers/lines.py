@@ -57,7 +57,7 @@ def numbers(words: Sequence[str]) -> list[float] | None:
         values = [float(word) for word in words]
     except ValueError:
         return None
-    return None if any("_" in word for word in words) else values
+    return None if "_" in "".join(words) else values
 
 
 def refuse_file(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import fspath
 from pathlib import Path
 
@@ -158,8 +158,7 @@ def codes_of(
     names: Names,
     asked: Sequence[str],
     issues: Issues,
-    source: str,
-    places: Sequence[tuple[str, int | None]] | None = None,
+    place: Callable[[int], tuple[str, int | None]],
 ) -> Ids:
     """Return the id of each entry's name, and of names that are not known the smallest integer.
 
@@ -167,13 +166,14 @@ def codes_of(
         ValueError: A name that is not known, unless lenient.
     """
     distinct = list(dict.fromkeys(asked))
-    ids = names.find(distinct, issues, source)
+    ids = names.find(distinct, issues, place(0)[0] if distinct else "")
     missing = np.iinfo(np.int64).min
-    codes = np.fromiter((ids.get(name, missing) for name in asked), np.int64, len(asked))
+    every = {name: ids.get(name, missing) for name in distinct}
+    codes = np.fromiter(map(every.__getitem__, asked), np.int64, len(asked))
     many = {"image": "images", "category": "classes"}[names.what]
 
     def issue_of(row: int) -> Issue:
-        file, line = (source, None) if places is None else places[row]
+        file, line = place(row)
         known = len(names.by_id)
         return Issue(
             kind=f"unknown-{names.what}",

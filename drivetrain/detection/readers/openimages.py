@@ -11,6 +11,7 @@ import numpy as np
 
 from drivetrain.detection.annotations import Detections, Federation, Floats, GroundTruth, Ids
 from drivetrain.detection.issues import Issue, Issues
+from drivetrain.detection.readers.cells import Table, read_table
 from drivetrain.detection.readers.names import Names, listed, stem
 from drivetrain.detection.readers.rows import (
     Listing,
@@ -21,7 +22,6 @@ from drivetrain.detection.readers.rows import (
     to_truth,
 )
 from drivetrain.detection.readers.sizes import by_stem, told_sizes
-from drivetrain.detection.readers.table import Table, read_table
 from drivetrain.detection.readers.told import Told
 
 CORNERS = ("XMin", "YMin", "XMax", "YMax")

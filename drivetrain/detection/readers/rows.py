@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,10 @@ class Rows:
     files: Sequence[str] = ()
     columns: dict[str, Any] = field(default_factory=dict)
 
-    def places(self, source: str) -> list[Place] | None:
-        """Return the file and line of each entry, for messages."""
-        if not self.lines and not self.files:
-            return None
-        files = self.files or [source] * len(self.images)
-        return list(zip(files, self.lines if len(self.lines) else [None] * len(files)))
+    def place(self, row: int, source: str) -> Place:
+        """Return the file and line of an entry, for messages."""
+        file = self.files[row] if len(self.files) else source
+        return file, self.lines[row] if len(self.lines) else None
 
     def of(self, kind: type[GroundTruth] | type[Detections]) -> dict[str, Any]:
         """Return the further columns that the kind has, and the lines."""
@@ -86,9 +85,9 @@ def to_truth(rows: Rows, listing: Listing, told: Told, issues: Issues, source: s
         classes = listed("names", told.names)
     image_ids = np.arange(1, len(images) + 1)
     category_ids = np.arange(len(classes)) + listing.first_class
-    places = rows.places(source)
-    of = codes_of(Names("image", image_ids, images), rows.images, issues, source, places)
-    kinds = codes_of(Names("category", category_ids, classes), rows.classes, issues, source, places)
+    place = partial(rows.place, source=source)
+    of = codes_of(Names("image", image_ids, images), rows.images, issues, place)
+    kinds = codes_of(Names("category", category_ids, classes), rows.classes, issues, place)
     truth = GroundTruth.from_arrays(
         images=of,
         categories=kinds,
@@ -110,9 +109,9 @@ def to_detections(rows: Rows, truth: GroundTruth, issues: Issues, source: str) -
     Raises:
         ValueError: An image or class that the truth lacks, or no score, unless lenient.
     """
-    places = rows.places(source)
-    of = codes_of(Names.images(truth), rows.images, issues, source, places)
-    kinds = codes_of(Names.categories(truth), rows.classes, issues, source, places)
+    place = partial(rows.place, source=source)
+    of = codes_of(Names.images(truth), rows.images, issues, place)
+    kinds = codes_of(Names.categories(truth), rows.classes, issues, place)
     found = Detections.from_arrays(
         images=of,
         categories=kinds,
@@ -155,10 +154,9 @@ def refuse_rows(rows: Rows, bad: Flags, kind: str, what: str, issues: Issues, so
     Raises:
         ValueError: A bad row, unless lenient.
     """
-    places = rows.places(source)
 
     def issue_of(row: int) -> Issue:
-        file, line = (source, None) if places is None else places[row]
+        file, line = rows.place(row, source)
         return Issue(kind=kind, source=file, what=what, done="dropped", entry=row, place=line)
 
     tell(issues, np.flatnonzero(bad), issue_of)

@@ -1,18 +1,14 @@
 """Tables: a row an entry, from CSV and from Parquet."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from drivetrain.core.errors import did_you_mean, require
+from drivetrain.core.errors import did_you_mean
 from drivetrain.detection.annotations import Detections, Flags, Floats, GroundTruth
 from drivetrain.detection.issues import Issues
-from drivetrain.detection.readers.lines import read_text, refuse_file, refuse_line, shown
+from drivetrain.detection.readers.cells import Table, read_table, word_of
 from drivetrain.detection.readers.rows import (
     Listing,
     Rows,
@@ -56,51 +52,6 @@ BOXES: dict[BoxFormat, tuple[str, ...]] = {
 }
 _OF_TRUTHS = ("difficult", "crowd", "area", "id", "image height", "image width")
 _FLAGS = {"difficult": "ignore", "crowd": "crowd"}
-
-
-@dataclass(kw_only=True, eq=False)
-class Table:
-    """Columns as they were read: words, or numbers with their missing ones.
-
-    Attributes:
-        head: Names of the columns, in their order.
-        columns: Values of each, n: str, or arrays.
-        lines: Line of each row in its file, n, or none.
-        source: The file.
-    """
-
-    head: Sequence[str]
-    columns: Mapping[str, Sequence[Any]]
-    lines: Sequence[int]
-    source: str
-
-    def __len__(self) -> int:
-        return len(self.columns[self.head[0]]) if self.head else 0
-
-    def words(self, name: str) -> list[str]:
-        """Return a column as words; what is missing is empty."""
-        values = self.columns[name]
-        if isinstance(values, np.ndarray):
-            whole = values.dtype.kind in "iu"
-            return [str(one) if whole else _word(one) for one in values.tolist()]
-        return [one.strip() for one in values]
-
-    def numbers(self, name: str) -> tuple[Floats, Flags]:
-        """Return a column as numbers, and which of its rows hold none."""
-        values = self.columns[name]
-        if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
-            return values.astype(np.float64), np.zeros(len(values), np.bool_)
-        words = [_word(one) for one in values]
-        try:
-            if "_" not in "".join(words):
-                return np.fromiter(map(float, words), np.float64, len(words)), np.zeros(
-                    len(words), np.bool_
-                )
-        except ValueError:
-            pass
-        parsed = [_number(word) for word in words]
-        bad = np.array([one is None for one in parsed], np.bool_)
-        return np.array([0.0 if one is None else one for one in parsed]), bad
 
 
 def read_ground_truth(path: Path, told: Told, issues: Issues) -> GroundTruth:
@@ -149,18 +100,6 @@ def read_detections(path: Path, truth: GroundTruth, told: Told, issues: Issues) 
     table = read_table(path, issues)
     at = find_columns(table, told, scored=True)
     return to_detections(_rows(table, at, issues), truth, issues, str(path))
-
-
-def read_table(path: Path, issues: Issues) -> Table:
-    """Return the columns of a CSV or Parquet file.
-
-    Raises:
-        ValueError: Not such a file, no line of names, a name twice, a row of another length.
-        MissingDependency: A Parquet file, and pyarrow is not installed.
-    """
-    with path.open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    return _read_parquet(path) if parquet else _read_csv(path, issues)
 
 
 def find_columns(table: Table, told: Told, *, scored: bool) -> dict[str, str]:
@@ -265,8 +204,9 @@ def _keep(
     if bare is not None and "score" not in at:
         rows = drop(rows, bare)
         wrong = {what: bad[~bare] for what, bad in wrong.items()}
-    nameless = np.array([not (one and two) for one, two in zip(rows.images, rows.classes)], bool)
-    wrong = {"no image or no class": nameless} | wrong
+    if not (all(rows.images) and all(rows.classes)):
+        named = [bool(one and two) for one, two in zip(rows.images, rows.classes)]
+        wrong = {"no image or no class": ~np.array(named, np.bool_)} | wrong
     for what in list(wrong):
         bad = wrong[what]
         if bad.any():
@@ -279,7 +219,7 @@ def _keep(
 def _bare(table: Table, at: Mapping[str, str]) -> Flags:
     """Return the rows that hold an image and nothing else."""
     names = [name for name in at if name in ("class", *sum(BOXES.values(), ()))]
-    cells = [[_word(one) for one in table.columns[at[name]]] for name in names]
+    cells = [[word_of(one) for one in table.columns[at[name]]] for name in names]
     empty = np.array([not any(row) for row in zip(*cells)], np.bool_)
     return empty & np.array([bool(word) for word in table.words(at["image"])], np.bool_)
 
@@ -300,80 +240,3 @@ def _sizes(table: Table, at: Mapping[str, str]) -> dict[str, tuple[int, int]]:
     names = table.words(at["image"])
     rows = np.flatnonzero(fine).tolist()
     return {names[row]: (int(height[row]), int(width[row])) for row in rows}
-
-
-def _word(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()
-
-
-def _number(word: str) -> float | None:
-    try:
-        return None if "_" in word else float(word)
-    except ValueError:
-        return None
-
-
-def _read_csv(path: Path, issues: Issues) -> Table:
-    text = read_text(path, issues) or ""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), strict=True)
-    head: list[str] = []
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        for row in reader:
-            if not any(row):
-                continue
-            if not head:
-                head = [name.strip() for name in row]
-            elif len(row) == len(head):
-                rows.append(row)
-                lines.append(reader.line_num)
-            else:
-                what = f"must have {len(head)} cells, as the first line. Got {shown(row)}"
-                refuse_line(issues, path, reader.line_num, "bad-line", what)
-    except csv.Error as error:
-        what = f"is no CSV from line {reader.line_num} on: {error}"
-        refuse_file(issues, path, "bad-csv", what, place=reader.line_num)
-    _check_head(path, head)
-    cells = list(zip(*rows)) if rows else [()] * len(head)
-    return Table(head=head, columns=dict(zip(head, cells)), lines=lines, source=str(path))
-
-
-def delimiter(text: str) -> str:
-    """Return what parts the cells of the first line: a comma, a semicolon or a tab."""
-    first = text.lstrip().split("\n", 1)[0]
-    return max((",", ";", "\t"), key=first.count)
-
-
-def _check_head(path: Path, head: Sequence[str]) -> None:
-    if not head:
-        raise ValueError(f"{path} is empty: its first line must name the columns.")
-    if len(set(head)) != len(head):
-        twice = next(name for name in head if head.count(name) > 1)
-        raise ValueError(f"{path} names the column {twice[:60]!r} twice.")
-
-
-def _read_parquet(path: Path) -> Table:
-    arrow = require("pyarrow", "drivetrain[parquet]")
-    parquet = require("pyarrow.parquet", "drivetrain[parquet]")
-    try:
-        table = parquet.read_table(path, use_threads=False)
-        columns = {name: _cells(arrow, table.column(name)) for name in table.column_names}
-    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from None
-    head = list(table.column_names)
-    _check_head(path, head)
-    return Table(head=head, columns=columns, lines=(), source=str(path))
-
-
-def _cells(arrow: Any, column: Any) -> Any:
-    """Return a column as numbers where it holds nothing else, else as words."""
-    kind = column.type
-    number = arrow.types.is_floating(kind) or arrow.types.is_integer(kind)
-    if number and not column.null_count:
-        return column.to_numpy()
-    return ["" if one is None else _text(one) for one in column.to_pylist()]
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -243,6 +243,8 @@ def _values(
         what = f"must be a class number, then numbers. Got {shown(words)}"
         refuse_line(issues, file, line, "bad-line", what)
         return None
+    if len(values) == 4 + scored and task not in ("keypoints", "rotated"):
+        return values
     wrong = shapes.fault(values, scored=scored, task=task)
     if wrong is not None:
         # A box without its confidence is the usual reason.
