@@ -84,7 +84,7 @@ def _training(
     aim: float,
 ) -> Race:
     table = load()
-    given = {"leaves": leaves, "rounds": ROUNDS, "threads": threads}
+    given: dict[str, Any] = {"leaves": leaves, "rounds": ROUNDS, "threads": threads}
 
     def by_xgboost() -> Contender:
         def train() -> Any:
