@@ -28,7 +28,7 @@ def cases() -> Iterator[Case]:
     threads = share_threads()
     files = _files(problem.IMAGES)
     what = "500,000 masks (142 MB of RLE) on 5,000 images, two JSON files to all numbers"
-    yield _race("masks", what, files, HOTCOCO, threads, floor=2.0, aim=2.5)
+    yield _race("masks-hotcoco", what, files, HOTCOCO, threads, floor=2.0, aim=2.5)
     yield _race("masks-ultrafast", what, files, ULTRAFAST, threads, floor=3.5, aim=4.5)
     fewer = "50,000 masks on 500 images, two JSON files to all numbers"
     for name, peer in (("faster-coco-eval", FASTER), ("pycocotools", PYCOCOTOOLS)):

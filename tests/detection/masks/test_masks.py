@@ -113,7 +113,7 @@ def test_merging_equals_logic_on_pixels(pictures, seed, intersect):
 
 
 @given(SEEDS, st.sampled_from([0.02, 0.1, 0.2, 0.5]))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_boundaries_equal_the_reference(pictures, seed, ratio):
     m = pictures(seed, count=2, most=24)
     edges = boundaries(from_dense(m), ratio=ratio)
