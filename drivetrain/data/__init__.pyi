@@ -7,11 +7,11 @@ from .handwriting import mnist as mnist
 from .pictures import Picture as Picture
 from .pictures import picture as picture
 from .pictures import picture_names as picture_names
+from .scenes import Scenes as Scenes
+from .scenes import digit_scenes as digit_scenes
 from .tables import Classes as Classes
 from .tables import Regression as Regression
 from .tables import breast_cancer as breast_cancer
 from .tables import diabetes as diabetes
 from .tables import iris as iris
 from .tables import wine as wine
-from .scenes import Scenes as Scenes
-from .scenes import digit_scenes as digit_scenes
