@@ -38,7 +38,8 @@ class ErrorKinds:
         false_negatives: Gain of not asking for what was not found.
         kinds: Kind of each detection as in its file, an index into ``KINDS``; -1 where it is
             right, -2 where it counts for nothing, (len(found),).
-        missed: Truths that nothing false could have found, as in their file, (len(truth),).
+        missed: Truths that nothing false could have found, as in their file, (len(truth),). With
+            a hierarchy the counts also hold what is missed of their ancestors.
         per_class: Errors of each class and kind, (K, 6): a false detection's own class.
     """
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.detection.annotations import Detections, GroundTruth
+from drivetrain.detection.annotations import Detections, Federation, GroundTruth
 from drivetrain.detection.examples import survey_data
 from drivetrain.detection.protocols.confusion import confusion
 from drivetrain.detection.protocols.errors import KINDS, error_kinds
@@ -201,13 +201,26 @@ def test_equals_tide(seed):
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(STYLES)))
-def test_every_style_accounts_for_every_row(seed, name):
-    judged = replace(random_judged(seed), style=STYLES[name])
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(sorted(STYLES)),
+    group_of=st.sampled_from(["plain", "ignore", "once"]),
+    per_class=st.booleans(),
+)
+def test_every_style_accounts_for_every_row(seed, name, group_of, per_class):
+    judged = random_judged(seed)
+    flags = np.random.default_rng(seed).random(len(judged.truth)) < 0.2
+    parents = Federation(parents=np.array([[2, 1], [3, 1]]), negative=np.array([[1, 1]]))
+    truth = replace(judged.truth, group_of=flags, federation=parents)
+    style = replace(STYLES[name], group_of=group_of, per_class=per_class)
+    judged = replace(judged, truth=truth, style=style)
     errors = error_kinds(judged)
     assert set(errors.kinds.tolist()) <= set(range(-2, 5))
     false = np.count_nonzero(errors.kinds >= 0)
-    assert sum(errors.counts.values()) == false + np.count_nonzero(errors.missed)
+    # Where classes are parts of others, a truth is to be found once more for each ancestor.
+    own = false + np.count_nonzero(errors.missed)
+    total = sum(errors.counts.values())
+    assert own == total or (style.hierarchy and own < total)
     assert errors.per_class.sum() == sum(errors.counts.values())
     # Removing every false detection, or asking for no more than was found, never costs.
     slack = 4 * np.finfo(float).eps
@@ -216,7 +229,7 @@ def test_every_style_accounts_for_every_row(seed, name):
     sure = (judged.found.scores >= 0.3) & (errors.kinds != -2)
     assert table.matrix[:, :-1].sum() == np.count_nonzero(sure)
     listed = worst_images(judged, 10, score=0, kinds=errors)
-    assert sum(one.total for one in listed) == sum(errors.counts.values())
+    assert sum(one.total for one in listed) == own
     totals = [one.total for one in listed]
     assert totals == sorted(totals, reverse=True)
 
