@@ -90,6 +90,9 @@ class GroundTruth:
     source: str = "ground_truth"
     places: Ids | None = None
 
+    def __post_init__(self) -> None:
+        _settle(self)
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -168,6 +171,9 @@ class Detections:
     source: str = "detections"
     places: Ids | None = None
 
+    def __post_init__(self) -> None:
+        _settle(self)
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -209,7 +215,11 @@ class Detections:
 
 # dtype and trailing shape of each numeric column; the leading one is n, I or K.
 _SHAPES: dict[str, tuple[Any, tuple[int | None, ...]]] = {
+    "image_ids": (np.int64, ()),
+    "category_ids": (np.int64, ()),
+    "image_sizes": (np.int64, (2,)),
     "ids": (np.int64, ()),
+    "images": (np.int64, ()),
     "categories": (np.int64, ()),
     "scores": (np.float64, ()),
     "areas": (np.float64, ()),
@@ -218,9 +228,11 @@ _SHAPES: dict[str, tuple[Any, tuple[int | None, ...]]] = {
     "group_of": (np.bool_, ()),
     "visible": (np.int64, ()),
     "places": (np.int64, ()),
+    "boxes": (np.float64, (4,)),
     "keypoints": (np.float64, (None, 3)),
     "rotated": (np.float64, (5,)),
 }
+_OF_THE_SET = ("image_ids", "category_ids", "image_sizes")
 
 
 def check_boxes(name: str, value: ArrayLike, n: int) -> Floats:
@@ -253,14 +265,45 @@ def _column(name: str, value: Any, n: int) -> Any:
         if len(np.unique(array)) != len(array):
             raise ValueError(f"{name} must be unique. Got {len(array)} of which some repeat.")
         return array
-    if name not in _SHAPES or value is None:
+    if name not in _SHAPES or name in _OF_THE_SET or value is None:
         return value
+    return _of_shape(name, value, n)
+
+
+def _of_shape(name: str, value: Any, n: int) -> Any:
+    """Return a column in its dtype and shape, C-contiguous; itself where it is that already."""
     dtype, tail = _SHAPES[name]
-    array = check_array(name, value, dtype=np.float64 if dtype is np.bool_ else dtype)
-    array = np.ascontiguousarray(array, dtype)
-    if array.size == 0 and n == 0:
+    shape = value.shape if type(value) is np.ndarray else None
+    if shape is None or value.dtype != dtype or not value.flags.c_contiguous:
+        array = check_array(name, value, dtype=np.float64 if dtype is np.bool_ else dtype)
+        value, shape = np.ascontiguousarray(array, dtype), array.shape
+    wanted = (n, *(got if size is None else size for size, got in zip(tail, shape[1:])))
+    if len(shape) == 1 + len(tail) and shape == wanted:
+        return value
+    if value.size == 0 and n == 0:
         return np.empty((0, *(size or 0 for size in tail)), dtype)
-    wanted = (n, *(got if size is None else size for size, got in zip(tail, array.shape[1:])))
-    if array.shape != wanted or array.ndim != 1 + len(tail):
-        raise ValueError(f"{name} must be of shape {wanted}. Got {array.shape}.")
-    return array
+    raise ValueError(f"{name} must be of shape {wanted}. Got {shape}.")
+
+
+def _settle(columns: "GroundTruth | Detections") -> None:
+    """Give every column of an object its dtype, shape and layout: kernels do not ask again.
+
+    Raises:
+        TypeError: A column that is not numeric, or not there.
+        ValueError: A column of another length or shape.
+    """
+    n = len(check_array("images", columns.images, ndim=1, dtype=np.int64))
+    for one in fields(columns):
+        value = getattr(columns, one.name)
+        if value is None and one.default is None:
+            continue
+        if one.name == "masks" and len(value) != n:
+            raise ValueError(f"masks must be {n}, one a row. Got {len(value)}.")
+        if one.name in _SHAPES:
+            of_set = one.name in _OF_THE_SET
+            length = len(check_array(one.name, value)) if of_set else n
+            if one.name == "image_sizes" and isinstance(columns, GroundTruth):
+                length = len(columns.image_ids)
+            settled = _of_shape(one.name, value, length)
+            if settled is not value:
+                object.__setattr__(columns, one.name, settled)

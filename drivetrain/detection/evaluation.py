@@ -17,6 +17,7 @@ from drivetrain.detection.inspection import inspect
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.judgement import BACKENDS, Limits, judge
 from drivetrain.detection.result import Result
+from drivetrain.detection.soundness import sound
 from drivetrain.detection.styles import Style, for_task, style_named
 
 Truths = str | os.PathLike[str] | GroundTruth | Mapping[str, Any]
@@ -141,7 +142,7 @@ def evaluate(
         M. Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", IJCV 2010.
     """
     check_choice("task", task, TASKS)
-    chosen = [for_task(one, task) for one in _styles(style)]
+    chosen = [sound(for_task(one, task)) for one in _styles(style)]
     which = backends.choose(backend, BACKENDS)
     if threads is not None:
         check_integer("threads", threads, low=1)

@@ -12,6 +12,7 @@ from drivetrain.detection.batches import COMPARED, Batch, Columns, stacked
 from drivetrain.detection.evaluation import TASKS, Options, check_options, evaluate
 from drivetrain.detection.masks import Masks
 from drivetrain.detection.result import Result
+from drivetrain.detection.soundness import sound
 from drivetrain.detection.styles import Style, for_task
 
 _MASKS = ("runs", "offsets", "sizes")
@@ -63,7 +64,7 @@ class MeanAveragePrecision:
         check_choice("task", task, TASKS)
         check_options(options, ("categories", "sigmas", "advance"), "MeanAveragePrecision")
         for one in [style] if isinstance(style, (str, Style)) else style:
-            for_task(one, task)
+            sound(for_task(one, task))
         self.style = style
         self.task = task
         self.lenient = lenient

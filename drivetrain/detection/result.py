@@ -16,6 +16,7 @@ from drivetrain.detection.events import Events
 from drivetrain.detection.issues import Issues
 from drivetrain.detection.judgement import Judgement, Limits
 from drivetrain.detection.pr_curve import Curve, draw, rank_of
+from drivetrain.detection.soundness import sound
 from drivetrain.detection.styles import Style, for_task
 from drivetrain.detection.summaries import (
     ClassScore,
@@ -267,7 +268,7 @@ class Result:
 
         if isinstance(other, (str, Style)):
             # Of a result only the data and the rules are asked for.
-            return decompose(self, replace(self, style=for_task(other, self.task)))
+            return decompose(self, replace(self, style=sound(for_task(other, self.task))))
         return decompose(self, _result("other", other))
 
     def errors(self, *, foreground: float = 0.5, background: float = 0.1) -> "ErrorKinds":

@@ -260,7 +260,7 @@ def test_nothing_heavy_is_loaded() -> None:
         "for name in room.__all__: getattr(room, name)\n"
         "from drivetrain.detection.examples import survey_data\n"
         "room.evaluate(*survey_data()).to_markdown()\n"
-        "heavy = {'torch', 'pandas', 'pyarrow', 'polars', 'matplotlib', 'rich', 'tyro', 'sklearn'}\n"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'polars', 'matplotlib', 'rich', 'tyro'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -372,6 +372,100 @@ def test_hostile_settings(options: dict[str, Any], kind: type[Exception], words:
 def test_hostile_data(truth: Any, found: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         evaluate(truth, found)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind", "words"),
+    [
+        ("name", 3, TypeError, "name of a style must be a text. Got int"),
+        ("thresholds", (), ValueError, "thresholds of style 'x' must be 1 to 32. Got 0"),
+        ("thresholds", 0.5, TypeError, "thresholds of style 'x' must be a tuple. Got float"),
+        ("thresholds", (float("nan"),), ValueError, "thresholds of style 'x' must be > 0 and <= 1"),
+        ("thresholds", (0.0, 0.5), ValueError, "must be > 0 and <= 1. Got 0"),
+        ("thresholds", (1.5,), ValueError, "must be > 0 and <= 1. Got 1.5"),
+        ("thresholds", (0.9, 0.5), ValueError, "must rise. Got 0.5 after 0.9"),
+        ("thresholds", tuple(np.linspace(0.1, 0.9, 33)), ValueError, "must be 1 to 32. Got 33"),
+        ("thresholds", ("half",), TypeError, "must be a real number. Got str"),
+        ("recalls", (), ValueError, "recalls of style 'x' must be at least one"),
+        ("recalls", (0.5, 0.2), ValueError, "recalls of style 'x' must rise"),
+        ("recalls", (-0.1,), ValueError, "recalls of style 'x' must be >= 0"),
+        ("areas", (), ValueError, "areas of style 'x' must be 1 to 24. Got 0"),
+        ("areas", (("all", 5, 1),), ValueError, "greatest area of 'all' .* must be >= 5. Got 1"),
+        ("areas", (("all", 0),), TypeError, "must be .name, least, greatest.. Got"),
+        ("areas", (("a", 0, 1), ("a", 0, 2)), ValueError, "must have different names. Got a, a"),
+        ("max_detections", (), ValueError, "max_detections of style 'x' must be 1 to 255"),
+        ("max_detections", (0,), ValueError, "must be >= 1. Got 0"),
+        ("max_detections", (10, 1), ValueError, "must rise. Got 1 after 10"),
+        ("max_detections", (1.5,), TypeError, "must be an integer. Got float"),
+        ("max_per_image", 0, ValueError, "max_per_image of style 'x' must be >= 1"),
+        ("assignment", "bset", ValueError, "Did you mean 'best'"),
+        ("interpolation", "12-point", ValueError, "Did you mean '11-point'"),
+        ("grid", "tens", ValueError, "grid of style 'x' must be one of 'tenths'"),
+        ("group_of", None, ValueError, "group_of of style 'x' must be one of 'ignore'"),
+        ("crowd", 1, TypeError, "crowd of style 'x' must be True or False. Got 1"),
+    ],
+)
+def test_unsound_styles(field: str, value: Any, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        evaluate(*survey_data(), style=Style(**{"name": "x", field: value}))
+
+
+def test_lists_in_a_style_are_taken_for_tuples() -> None:
+    loose = Style(name="x", thresholds=[0.5, np.float32(0.75)])  # type: ignore[arg-type]
+    result = evaluate(*survey_data(), style=loose)
+    assert result.style.thresholds == (0.5, 0.75)
+    assert hash(result.style)
+
+
+SHORT = [
+    ("scores", lambda f: f.scores[:-1], ValueError, r"scores must be of shape \(24,\). Got \(23"),
+    ("boxes", lambda f: f.boxes[:-1], ValueError, r"boxes must be of shape \(24, 4\). Got \(23"),
+    ("boxes", lambda f: f.boxes[:, :3], ValueError, r"boxes must be of shape \(24, 4\)"),
+    ("categories", lambda f: f.categories[1:], ValueError, "categories must be of shape"),
+    ("categories", lambda f: f.categories + 0.5, ValueError, "categories must hold whole numbers"),
+    ("areas", lambda f: np.ones(3), ValueError, "areas must be of shape"),
+    ("images", lambda f: f.boxes, ValueError, "images must be 1-d"),
+    ("scores", lambda f: None, TypeError, "scores must hold real numbers"),
+    ("scores", lambda f: ["a"] * 24, TypeError, "scores must hold real numbers"),
+    ("masks", lambda f: [], ValueError, "masks must be 24, one a row. Got 0"),
+]
+
+
+@pytest.mark.parametrize(("column", "spoil", "kind", "words"), SHORT)
+def test_columns_that_do_not_fit(
+    column: str, spoil: Any, kind: type[Exception], words: str
+) -> None:
+    _, found = survey_data()
+    with pytest.raises(kind, match=words):
+        replace(found, **{column: spoil(found)})
+
+
+def test_truths_whose_columns_do_not_fit() -> None:
+    truth, _ = survey_data()
+    for column in ("ids", "crowd", "ignore", "areas", "boxes", "categories"):
+        with pytest.raises(ValueError, match=f"{column} must be of shape"):
+            replace(truth, **{column: getattr(truth, column)[:-1]})
+    with pytest.raises(ValueError, match=r"image_sizes must be of shape \(7, 2\)"):
+        replace(truth, image_sizes=np.zeros((6, 2), np.int64))
+    with pytest.raises(TypeError, match="crowd must hold real numbers"):
+        replace(truth, crowd=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: {"boxes": f.boxes.astype(">f8")},
+        lambda f: {"boxes": np.asfortranarray(f.boxes)},
+        lambda f: {"boxes": f.boxes.astype(np.float32)},  # whole numbers: the same values
+        lambda f: {"scores": np.repeat(f.scores, 2)[::2]},
+        lambda f: {"scores": f.scores.tolist()},
+        lambda f: {"images": f.images.astype(np.uint8), "categories": f.categories.astype(float)},
+        lambda f: {"boxes": np.frombuffer(f.boxes.tobytes()).reshape(-1, 4)},
+    ],
+)
+def test_columns_of_any_layout(change: Any) -> None:
+    truth, found = survey_data()
+    same_bits(evaluate(truth, replace(found, **change(found))), evaluate(truth, found))
 
 
 def test_an_object_that_holds_itself() -> None:

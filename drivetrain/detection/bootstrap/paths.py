@@ -91,5 +91,7 @@ def lay(events: Events, style: Style) -> Paths:
 def recalls_of(style: Style) -> Floats:
     """Return the recalls at which a style's area looks."""
     if style.interpolation == "11-point":
-        return np.arange(11) / 10 if style.grid == "tenths" else np.arange(0.0, 1.1, 0.1)
+        from drivetrain.detection.protocols.interpolation import GRIDS
+
+        return GRIDS[style.grid]
     return np.linspace(0, 1, 101) if style.interpolation == "trapezoid" else np.array(style.recalls)
