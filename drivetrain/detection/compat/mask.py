@@ -197,9 +197,9 @@ def _write(masks: Masks) -> list[Written]:
 def _read(given: Sequence[Rle]) -> Masks:
     """Return masks of any compressed strings, those that fill no picture too."""
     texts = [_as_bytes(one["counts"]) for one in given]
-    arrays = [np.frombuffer(text, np.uint8) for text in texts]
-    room = np.array([_numba.count_text(text) + 1 for text in arrays], np.int64)
-    runs, used = np.empty(room.sum(), np.uint32), np.zeros(len(texts), np.int64)
+    # A run has one character at least.
+    runs = np.empty(sum(map(len, texts)), np.uint32)
+    used = np.zeros(len(texts), np.int64)
     _numba.read_loosely(
         np.frombuffer(b"".join(texts), np.uint8),
         offsets_of(np.array([len(text) for text in texts], np.int64)),
