@@ -119,7 +119,8 @@ def fresh(code: str, files: Files, threads: int, cache: str = "") -> Process:
     truth, found = map(os.fspath, files)
     report = (
         # ru_maxrss would count the process that this one was forked from.
-        "\nprint(*[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line] or [0])"
+        "\nstatus = open('/proc/self/status').read().split()"
+        "\nprint(status[status.index('VmHWM:') + 1])"
         "\nimport time; print(time.clock_gettime(time.CLOCK_MONOTONIC))"
     )
     program = code.format(truth=truth, found=found, threads=threads) + report

@@ -159,8 +159,6 @@ def box_candidates(low, high, groups, boxes, rule, out):
     found, truth, crowd = boxes
     cap, minimum, plus = rule
     touched, many, which, overlaps, left, right, top, bottom, areas, shares = out
-    # Well below the minimum by the roundings of the first look, which divides nothing.
-    near = minimum * (1 - 1e-12)
     n_touched = n = 0
     for g in range(low, high):
         d0, t0, t1 = group[g, 2], group[g, 3], group[g + 1, 3]
@@ -174,38 +172,22 @@ def box_candidates(low, high, groups, boxes, rule, out):
             x, y, w, h = truth[at, 0], truth[at, 1], truth[at, 2], truth[at, 3]
             left[j], right[j], top[j], bottom[j] = x, w + x, y, h + y
             areas[j], shares[j] = (w + plus) * (h + plus), 0.0 if crowd[at] else 1.0
-        # Boxes that nothing overlaps, up to whole vectors of eight.
-        padded = (t1 - t0 + 7) // 8 * 8
-        for j in range(t1 - t0, padded):
-            left[j], right[j], top[j], bottom[j] = 1e300, -1e300, 0.0, 0.0
-            areas[j], shares[j] = 0.0, 0.0
         for d in range(d0, d1):
             at = order[d]
             x, y, w, h = found[at, 0], found[at, 1], found[at, 2], found[at, 3]
             x1, y1, area = w + x, h + y, (w + plus) * (h + plus)
-            some = 0
-            for j in range(padded):
-                across = (
-                    (x1 if x1 < right[j] else right[j]) - (x if x > left[j] else left[j]) + plus
-                )
-                down = (y1 if y1 < bottom[j] else bottom[j]) - (y if y > top[j] else top[j]) + plus
-                shared = across * down
-                union = area + (areas[j] - shared) * shares[j]
-                some += (across > 0) & (down > 0) & (shared >= near * union)
-            if some == 0:
-                continue
             begin = n
             for j in range(t1 - t0):
                 across = (
                     (x1 if x1 < right[j] else right[j]) - (x if x > left[j] else left[j]) + plus
                 )
-                down = (y1 if y1 < bottom[j] else bottom[j]) - (y if y > top[j] else top[j]) + plus
-                shared = across * down
-                union = area + (areas[j] - shared) * shares[j]
-                # One branch for all that is not near; an overlap of NaN never is.
-                if not ((across > 0) & (down > 0) & (shared >= near * union)):
+                if across <= 0:
                     continue
-                overlap = shared / (area + areas[j] - shared if shares[j] else area)
+                down = (y1 if y1 < bottom[j] else bottom[j]) - (y if y > top[j] else top[j]) + plus
+                if down <= 0:
+                    continue
+                overlap = across * down
+                overlap /= area + areas[j] - overlap if shares[j] else area
                 if overlap >= minimum:
                     # In order of preference: the greater first, of equal ones the later.
                     to = n

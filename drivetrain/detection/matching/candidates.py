@@ -181,7 +181,7 @@ def _boxes(
         (index.groups, index.detections, index.truths),
         (found.boxes, truth.boxes, crowd),
         rules,
-        (*out, *np.empty((6, most + 8))),
+        (*out, *np.empty((6, most))),
     )
     return _cut(out, sizes)
 

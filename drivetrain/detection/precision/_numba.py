@@ -24,7 +24,7 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
     touched, first_touched, found, ignored, inside, truth_ignored = matches
     recalls, caps, n_thresholds, n_ranges, n_classes = rule
     precision, recall, scores = tables
-    falling, known, to_sort, events, best, when, sampled, needed, small = scratch
+    falling, known, to_sort, events, best, when, needed, small = scratch
     n_recalls, n_caps = len(recalls), len(caps)
     n_rows = n_ranges * n_caps
     wanted, start, count, length = small
@@ -112,10 +112,5 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
                     if wants and reached:
                         p = best[need - 1 if need else 0] if tp else 0.0
                         s = falling[when[need - 1] if need else first]
-                    sampled[2 * (r * n_rows + row)] = p
-                    sampled[2 * (r * n_rows + row) + 1] = s
-            for r in range(n_recalls):
-                to = ((t * n_recalls + r) * n_classes + k) * n_rows
-                for row in range(n_rows):
-                    precision[to + row] = sampled[2 * (r * n_rows + row)]
-                    scores[to + row] = sampled[2 * (r * n_rows + row) + 1]
+                    to = ((t * n_recalls + r) * n_classes + k) * n_rows + row
+                    precision[to], scores[to] = p, s

@@ -87,7 +87,6 @@ def _room(sizes: tuple[Ids, Ids], shape: tuple[int, int, int], classes: Ids) -> 
         np.empty(4 * rows * n_touched, np.int32),
         np.empty(n_touched + 1),
         np.empty(n_touched + 1, np.int32),
-        np.empty(2 * n_recalls * rows),
         np.empty(n_ranges * n_recalls, np.int32),
         tuple(np.empty((4, rows), np.int64)),
     )
