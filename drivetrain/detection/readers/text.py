@@ -18,7 +18,6 @@ from drivetrain.detection.readers.lines import (
 from drivetrain.detection.readers.rows import (
     Listing,
     Rows,
-    as_boxes,
     corners_to_size,
     pixels_to_size,
     to_detections,
@@ -88,7 +87,7 @@ def split_line(words: Sequence[str]) -> tuple[list[str], list[float], bool] | No
         (['traffic', 'light'], [1.0, 2.0, 3.0, 4.0], True)
     """
     difficult = words[-1] == "difficult"
-    plain = list(words[: len(words) - difficult])
+    plain = list(words[:-1] if difficult else words)
     box = numbers(plain[-4:]) if len(plain) > 4 else None
     return None if box is None else (plain[:-4], box, difficult)
 
@@ -97,7 +96,8 @@ def split_line(words: Sequence[str]) -> tuple[list[str], list[float], bool] | No
 class _Lines:
     images: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
-    boxes: list[list[float]] = field(default_factory=list)
+    # Flat: half a million short lists would keep the garbage collector busy.
+    boxes: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     difficult: list[bool] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -130,7 +130,7 @@ def _read(files: Sequence[Path], kind: str, issues: Issues, *, scored: bool) -> 
                 continue
             read.images.append(file.stem)
             read.classes.append(" ".join(parts[0][:-1] if scored else parts[0]))
-            read.boxes.append(parts[1])
+            read.boxes += parts[1]
             read.difficult.append(parts[2])
             read.lines.append(line)
             read.files.append(str(file))
@@ -143,7 +143,7 @@ def _rows(read: _Lines, kind: str, told: Told, *, scored: bool) -> Rows:
     return Rows(
         images=read.images,
         classes=read.classes,
-        boxes=_boxes(as_boxes(read.boxes), kind, told),
+        boxes=_boxes(np.array(read.boxes, np.float64).reshape(-1, 4), kind, told),
         scores=np.array(read.scores) if scored else None,
         lines=read.lines,
         files=read.files,

@@ -213,7 +213,8 @@ def _size(root: ElementTree.Element) -> tuple[int, int] | None:
 def _read_results(path: Path, issues: Issues) -> Rows:
     images: list[str] = []
     classes: list[str] = []
-    values: list[list[float]] = []
+    # Flat: half a million short lists would keep the garbage collector busy.
+    values: list[float] = []
     lines: list[int] = []
     files: list[str] = []
     for file, name, line, words in _result_lines(path, issues):
@@ -224,7 +225,7 @@ def _read_results(path: Path, issues: Issues) -> Rows:
             continue
         images.append(words[0])
         classes.append(name)
-        values.append(five)
+        values += five
         lines.append(line)
         files.append(str(file))
     table = np.array(values, np.float64).reshape(-1, 5)
