@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,18 @@ class Columns:
         """Return how the member was found in each row."""
         position, _ = self.schema.fields[key]
         return (self.forms >> (2 * position)) & 3
+
+    @cached_property
+    def kinds(self) -> frozenset[int]:
+        """The forms that occur; not to be asked for while rows are being filled."""
+        if len(self.forms) and (self.forms == self.forms[0]).all():
+            return frozenset([int(self.forms[0])])
+        return frozenset(np.unique(self.forms).tolist())
+
+    def any_found(self, key: str, *how: int) -> bool:
+        """Return whether the member was found in one of these ways in any row."""
+        position, _ = self.schema.fields[key]
+        return any((kind >> (2 * position)) & 3 in how for kind in self.kinds)
 
     def move(self, source: slice, target: int) -> None:
         """Copy rows down to ``target``, over what stands there."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from drivetrain.detection.json.columns import Columns
 from drivetrain.detection.json.objects import end_of_value, value_at
-from drivetrain.detection.json.schema import GOOD, TEXT
+from drivetrain.detection.json.schema import ABSENT, GOOD, TEXT
 from drivetrain.detection.json.source import Source
 
 
@@ -47,15 +47,18 @@ class Texts(Sequence[str]):
 def spans_of(columns: Columns, key: str) -> NDArray[np.int64]:
     """Return where the values of a member are, (n, 2); (-1, -1) where it is absent."""
     _, wanted = columns.schema.fields[key]
-    there = columns.form(key) == GOOD
     spans = columns.spans[wanted.slot]
-    return spans if there.all() else np.where(there[:, None], spans, -1)
+    if not columns.any_found(key, ABSENT):
+        return spans
+    return np.where((columns.form(key) == GOOD)[:, None], spans, -1)
 
 
 def text_ids(columns: Columns, key: str, source: Source) -> dict[int, str]:
     """Return the ids that are text, by row."""
     _, wanted = columns.schema.fields[key]
     found: dict[int, str] = {}
+    if not columns.any_found(key, TEXT):
+        return found
     read: dict[bytes, Any] = {}
     for row in np.flatnonzero(columns.form(key) == TEXT).tolist():
         word = columns.words.get((wanted.slot, row))

@@ -27,25 +27,24 @@ def check_entries(
     Raises:
         ValueError: An entry is not so, unless ``issues.lenient``, which drops it.
     """
-    bad = np.zeros(len(columns), np.bool_)
-    for key in columns.schema.fields:
-        bad |= _refuse(columns, key, source, WRONG, issues)
-    for key in needed:
-        bad |= _refuse(columns, key, source, ABSENT, issues)
-    return columns.take(np.flatnonzero(~bad)) if bad.any() else columns
+    wrong = [(key, WRONG) for key in columns.schema.fields]
+    bad = [
+        _refuse(columns, key, source, form, issues)
+        for key, form in (*wrong, *((key, ABSENT) for key in needed))
+        if columns.any_found(key, form)
+    ]
+    return columns.take(np.flatnonzero(~np.logical_or.reduce(bad))) if bad else columns
 
 
 def _refuse(columns: Columns, key: str, source: str, form: int, issues: Issues) -> Flags:
     bad = np.asarray(columns.form(key) == form)
-    rows = np.flatnonzero(bad)
-    if rows.size:
-        kind = f"{'bad' if form == WRONG else 'missing'}-{key.replace('_', '-')}"
+    kind = f"{'bad' if form == WRONG else 'missing'}-{key.replace('_', '-')}"
 
-        def issue_of(row: int) -> Issue:
-            words = columns.faults.get((row, key), "is missing or null.")
-            return entry_issue(columns, row, source, kind, f"{key} {words}")
+    def issue_of(row: int) -> Issue:
+        words = columns.faults.get((row, key), "is missing or null.")
+        return entry_issue(columns, row, source, kind, f"{key} {words}")
 
-        tell(issues, rows, issue_of)
+    tell(issues, np.flatnonzero(bad), issue_of)
     return bad
 
 
@@ -72,11 +71,17 @@ def _id(columns: Columns, row: int) -> int | None:
 def whole(columns: Columns, key: str, default: int) -> NDArray[np.int64]:
     """Return a member's whole numbers, the default where it is absent."""
     _, wanted = columns.schema.fields[key]
-    there = columns.form(key) == GOOD
     values = columns.ints[wanted.slot]
-    return values if there.all() else np.where(there, values, default)
+    if all_good(columns, key):
+        return values
+    return np.where(columns.form(key) == GOOD, values, default)
+
+
+def all_good(columns: Columns, key: str) -> bool:
+    """Return whether every entry has the member."""
+    return not columns.any_found(key, ABSENT, TEXT, WRONG)
 
 
 def is_text(columns: Columns, key: str) -> bool:
     """Return whether a member is text in any entry."""
-    return bool((columns.form(key) == TEXT).any())
+    return columns.any_found(key, TEXT)

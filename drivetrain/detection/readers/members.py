@@ -14,7 +14,7 @@ from drivetrain.detection.json.schema import GOOD
 from drivetrain.detection.json.source import Source
 from drivetrain.detection.json.texts import spans_of
 from drivetrain.detection.masks.columns import Masks
-from drivetrain.detection.readers.entries import entry_issue
+from drivetrain.detection.readers.entries import all_good, entry_issue
 
 Flags = NDArray[np.bool_]
 MASKED = ("segm", "boundary")
@@ -79,8 +79,8 @@ def keypoints_of(entries: Columns) -> Floats:
         raise ValueError(
             f"keypoints must be x, y, visibility of each point. Got {points.shape[1]} numbers."
         )
-    there = entries.form("keypoints") == GOOD
-    if not there.all():
+    if not all_good(entries, "keypoints"):
+        there = entries.form("keypoints") == GOOD
         points = np.where(there[:, None], points, 0.0)
     return points.reshape(len(points), points.shape[1] // 3, 3)
 

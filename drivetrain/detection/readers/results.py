@@ -7,7 +7,7 @@ import numpy as np
 from drivetrain.detection.annotations import Detections, Floats, GroundTruth
 from drivetrain.detection.json.columns import Columns
 from drivetrain.detection.json.schema import GOOD, Schema
-from drivetrain.detection.readers.entries import check_entries
+from drivetrain.detection.readers.entries import all_good, check_entries
 from drivetrain.detection.readers.identity import numbered
 from drivetrain.detection.readers.members import (
     MASKED,
@@ -37,7 +37,7 @@ def results(task: str) -> Schema:
 
 def is_placed(entries: Columns) -> bool:
     """Return whether detections have boxes or masks, from which boxes are made."""
-    return bool(((entries.form("bbox") == GOOD) | (entries.form("segmentation") == GOOD)).any())
+    return entries.any_found("bbox", GOOD) or entries.any_found("segmentation", GOOD)
 
 
 def found_of(job: Job, entries: Columns, truth: GroundTruth) -> Detections:
@@ -97,7 +97,8 @@ def _measured(
 
 def _boxes_or(entries: Columns, others: Floats) -> Floats:
     """Return the entries' own boxes, where they have some, else the others."""
-    there = entries.form("bbox") == GOOD
-    if there.all():
+    if not entries.any_found("bbox", GOOD):
+        return others
+    if all_good(entries, "bbox"):
         return entries.boxes
-    return np.where(there[:, None], entries.boxes, others) if there.any() else others
+    return np.where((entries.form("bbox") == GOOD)[:, None], entries.boxes, others)

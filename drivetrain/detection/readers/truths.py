@@ -9,7 +9,7 @@ from drivetrain.detection.annotations import Floats, GroundTruth, Ids
 from drivetrain.detection.json.columns import Columns
 from drivetrain.detection.json.schema import GOOD, Schema
 from drivetrain.detection.json.texts import Texts, spans_of
-from drivetrain.detection.readers.entries import check_entries, whole
+from drivetrain.detection.readers.entries import all_good, check_entries, whole
 from drivetrain.detection.readers.federated import federation_of
 from drivetrain.detection.readers.identity import numbered, words_of
 from drivetrain.detection.readers.members import (
@@ -69,6 +69,9 @@ def truth_of(job: Job, sections: dict[str, Columns]) -> GroundTruth:
     sizes = _image_sizes(images, len(image_ids))
     columns, refused = _measured(job, entries, sizes_of(of, image_ids, sizes))
     columns |= {"images": of, "categories": kinds, "places": entries.places}
+    federation = None
+    if images is not None:
+        federation = federation_of(job.source, images, image_ids, classes, class_words)
     return GroundTruth(
         **kept(columns, lost | refused),
         image_ids=image_ids,
@@ -78,7 +81,7 @@ def truth_of(job: Job, sections: dict[str, Columns]) -> GroundTruth:
         category_names=list(_names(job, classes, "name")),
         image_words=image_words,
         category_words=class_words,
-        federation=images and federation_of(job.source, images, image_ids, classes, class_words),
+        federation=federation,
         source=job.source.name,
     )
 
@@ -126,7 +129,7 @@ def _image_sizes(images: Columns | None, n: int) -> Ids:
 
 
 def _names(job: Job, entries: Columns | None, key: str) -> Sequence[str]:
-    if entries is None or not (entries.form(key) == GOOD).any():
+    if entries is None or not entries.any_found(key, GOOD):
         return ()
     return Texts(job.source, spans_of(entries, key))
 
@@ -152,10 +155,10 @@ def _measured(job: Job, entries: Columns, sizes: Ids) -> tuple[dict[str, Any], A
 
 
 def _areas(job: Job, entries: Columns, columns: dict[str, Any]) -> Floats:
-    there = entries.form("area") == GOOD
     areas: Floats = entries.reals[0]
-    if there.all():
+    if all_good(entries, "area"):
         return areas
+    there = entries.form("area") == GOOD
     missing = int(np.count_nonzero(~there))
     box = entries.boxes if job.task == "rotated" else columns["boxes"]
     instead = box[:, 2] * box[:, 3]
@@ -166,8 +169,8 @@ def _areas(job: Job, entries: Columns, columns: dict[str, Any]) -> Floats:
 
 
 def _crowd(job: Job, entries: Columns) -> Ids:
-    missing = int(np.count_nonzero(entries.form("iscrowd") != GOOD))
-    if missing:
+    if not all_good(entries, "iscrowd"):
+        missing = int(np.count_nonzero(entries.form("iscrowd") != GOOD))
         what = f"{missing} annotations have no iscrowd: 0 is taken."
         job.note("missing-iscrowd", what, missing)
     return whole(entries, "iscrowd", 0)
@@ -190,10 +193,10 @@ def _annotation_ids(job: Job, entries: Columns) -> Ids:
         # Their text is nowhere compared: equal ones must be equal numbers, no more.
         ids, _ = numbered(entries, "id", job.source, words, job.issues)
         return ids + 1
-    there = entries.form("id") == GOOD
     ids = entries.ints[0]
-    if there.all():
+    if all_good(entries, "id"):
         return ids
+    there = entries.form("id") == GOOD
     missing = int(np.count_nonzero(~there))
     job.note("missing-id", f"{missing} annotations have no id: free ones are taken.", missing)
     after = int(ids[there].max()) if there.any() else 0
