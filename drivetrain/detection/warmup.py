@@ -29,7 +29,7 @@ def warmup() -> None:
         ],
     }
     mask = {"size": [9, 9], "counts": ":4500000S1"}
-    kinds = {
+    kinds: dict[str, dict[str, object]] = {
         "bbox": {"bbox": box},
         "segm": {"segmentation": mask},
         "keypoints": {"keypoints": points},
