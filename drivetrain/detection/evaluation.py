@@ -158,16 +158,10 @@ def evaluate(
     advance(STAGES[3])
     judged = judge(truth, found, chosen, task, backend=which, limits=limits, threads=threads)
     advance(STAGES[4])
+    shared = {"truth": truth, "found": found, "issues": issues, "limits": limits}
     results = {
         one.name: Result(
-            style=one,
-            task=task,
-            truth=truth,
-            found=found,
-            issues=issues,
-            judgement=judged[one.name],
-            limits=limits,
-            threads=threads,
+            style=one, task=task, judgement=judged[one.name], threads=threads, **shared
         )
         for one in chosen
     }

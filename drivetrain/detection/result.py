@@ -313,7 +313,6 @@ class Result:
         method: str = "centred",
         per_class: bool = False,
         random_state: RandomState = None,
-        backend: str | None = None,
     ) -> "Interval":
         """Return an interval of the headline, or of its difference to another result's.
 
@@ -325,7 +324,6 @@ class Result:
             method: ``centred``, or ``percentile``, which lies too high on small data sets.
             per_class: Intervals of every class too.
             random_state: Seed; the same one gives the same bits, whatever the number of threads.
-            backend: ``numba``, or ``reference``: rows repeated one by one, slow.
 
         Raises:
             ValueError: ``other`` is on other images, or on other classes if classes are asked for.
@@ -348,7 +346,6 @@ class Result:
             method=method,
             per_class=per_class,
             random_state=random_state,
-            backend=backend,
         )
 
     def to_dict(self) -> dict[str, Any]:

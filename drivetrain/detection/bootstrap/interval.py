@@ -84,7 +84,6 @@ def bootstrap(
     method: str = "centred",
     per_class: bool = False,
     random_state: RandomState = None,
-    backend: str | None = None,
 ) -> Interval:
     """Return an interval over resamples of the images.
 
@@ -106,7 +105,6 @@ def bootstrap(
         method: ``centred``, or ``percentile``: the replicates' own percentiles.
         per_class: Intervals of every class too.
         random_state: Seed; the same one gives the same bits, whatever the number of threads.
-        backend: ``numba``, or ``reference``: rows repeated one by one, slow.
 
     Raises:
         ValueError: ``other`` is on other images, or on other classes if classes are asked for.
@@ -127,7 +125,7 @@ def bootstrap(
     results = [result] if other is None else [result, other]
     centred = check_choice("method", method, ("centred", "percentile")) == "centred"
     _check_paired(results, per_class)
-    which = backends.choose(backend, ("numba", "reference"))
+    which = backends.choose(None, ("numba", "reference"))
     compute = [(_by_kernel if which == "numba" else _by_definition)(one) for one in results]
     blocks = _run(compute, n, len(result.image_ids), numpy_generator(random_state), result.threads)
     values = [np.concatenate([block[i] for block in blocks]) for i in range(len(results))]
