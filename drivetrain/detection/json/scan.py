@@ -1,7 +1,7 @@
 """An array of objects into columns: in pieces, on threads, verified to meet."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -56,7 +56,7 @@ class Piece:
     filled: int = 0
     closed: bool = False
     beyond_ascii: bool = False
-    error: BrokenJson | None = None
+    error: BrokenJson | Wider | None = None
 
 
 @dataclass(eq=False)
@@ -78,7 +78,7 @@ class Scan:
         """Read a piece; an error is kept, since the piece may not be one at all."""
         try:
             self._run(piece)
-        except BrokenJson as error:
+        except (BrokenJson, Wider) as error:
             piece.error = error
         return piece
 
@@ -181,15 +181,19 @@ def _scan_array(
     pieces = _pieces(source, bounds)
     job = Scan(source, Columns.empty(schema, pieces[-1].row + pieces[-1].rows, width))
     met: list[Piece] = []
-    for piece in _in_order(job, pieces, threads):
+    pending = _in_order(job, pieces, threads)
+    for piece in pending:
         if met and met[-1].end != piece.begin:
-            # It began inside a string or a nested list: what is left is one piece.
+            # It began inside a string or a nested list: what is left is one piece. Those that
+            # still run write to its rows, so they must end first.
+            pending.close()
             piece = _rest(job, met[-1], pieces[-1].limit)
         met.append(piece)
-        if piece.error:
-            raise piece.error
-        if piece.closed:
+        if piece.error or piece.closed:
             break
+    pending.close()
+    if met[-1].error:
+        raise met[-1].error
     last = met[-1]
     if not last.closed:
         raise broken(source, last.end, 2)
@@ -208,7 +212,7 @@ def _pieces(source: Source, bounds: NDArray[np.int64]) -> list[Piece]:
     return pieces
 
 
-def _in_order(job: Scan, pieces: list[Piece], threads: int) -> Iterator[Piece]:
+def _in_order(job: Scan, pieces: list[Piece], threads: int) -> Generator[Piece, None, None]:
     # The first piece is read here: it compiles the kernels and finds the templates.
     yield job.run(pieces[0])
     if threads == 1 or len(pieces) < 3:
@@ -226,6 +230,7 @@ def _in_order(job: Scan, pieces: list[Piece], threads: int) -> Iterator[Piece]:
 
 def _rest(job: Scan, last: Piece, limit: int) -> Piece:
     row = last.row + last.filled
+    _keep(job.columns, lambda at: at if at < row else None)
     rows = len(job.columns) - row
     return job.run(Piece(begin=last.end, limit=limit, first=False, row=row, rows=rows))
 
@@ -233,22 +238,20 @@ def _rest(job: Scan, last: Piece, limit: int) -> Piece:
 def _close_ranks(columns: Columns, met: list[Piece]) -> Columns:
     """Move the rows of all pieces together."""
     filled = 0
+    moved: dict[int, int] = {}
+    noted = bool(columns.words or columns.faults)
     for piece in met:
-        if piece.row != filled:
-            columns.move(slice(piece.row, piece.row + piece.filled), filled)
-            _renumber(columns, piece, filled)
+        rows = range(piece.row, piece.row + piece.filled)
+        columns.move(slice(rows.start, rows.stop), filled)
+        if noted:
+            moved.update(zip(rows, range(filled, filled + piece.filled)))
         filled += piece.filled
+    _keep(columns, moved.get)
     return columns.head(filled)
 
 
-def _renumber(columns: Columns, piece: Piece, target: int) -> None:
-    shift = target - piece.row
-    rows = range(piece.row, piece.row + piece.filled)
-    words = {key: value for key, value in columns.words.items() if key[1] in rows}
-    for slot, row in words:
-        del columns.words[slot, row]
-    columns.words.update({(slot, row + shift): text for (slot, row), text in words.items()})
-    faults = {key: value for key, value in columns.faults.items() if key[0] in rows}
-    for row, name in faults:
-        del columns.faults[row, name]
-    columns.faults.update({(row + shift, name): text for (row, name), text in faults.items()})
+def _keep(columns: Columns, moved: Callable[[int], int | None]) -> None:
+    """Give what is noted beside the rows their new numbers; forget it where there is none."""
+    words, faults = columns.words.items(), columns.faults.items()
+    columns.words = {(k, to): v for (k, row), v in words if (to := moved(row)) is not None}
+    columns.faults = {(to, k): v for (row, k), v in faults if (to := moved(row)) is not None}
