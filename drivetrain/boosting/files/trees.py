@@ -83,9 +83,7 @@ def _read_tree(
     vector = "leaf_weights" in tree
     check_shape(left, right, where, vector=vector)
     leaf = left < 0
-    feature = np.where(leaf, 0, held["split_indices"]).astype(np.int32)
-    if (feature < 0).any() or (feature >= n_features).any():
-        raise FileError(f"{where} splits on feature {feature.max()} of {n_features}.")
+    feature = _features(held["split_indices"], leaf, n_features, where)
     categorical = (held["split_type"] == 1) & ~leaf
     condition = held["split_conditions"]
     if np.isnan(condition).any():
@@ -109,6 +107,15 @@ def _read_tree(
         sets=sets,
         categorical=categorical,
     )
+
+
+def _features(
+    given: NDArray[np.int32], leaf: NDArray[np.bool_], n_features: int, where: str
+) -> NDArray[np.int32]:
+    feature = np.where(leaf, 0, given).astype(np.int32)
+    if (feature < 0).any() or (feature >= n_features).any():
+        raise FileError(f"{where} splits on feature {feature.max()} of {n_features}.")
+    return feature
 
 
 def check_shape(
