@@ -80,6 +80,8 @@ class Scan:
             self._run(piece)
         except (BrokenJson, Wider) as error:
             piece.error = error
+        # What is needed again (masks, names) comes back from the file's cache.
+        self.source.forget(piece.begin, piece.end)
         return piece
 
     def _run(self, piece: Piece) -> None:
