@@ -72,7 +72,8 @@ def _dealt(weights: Ids, threads: int) -> list[Ids]:
     hands = [falling[i : i + 1] for i in range(alone)]
     rest = falling[alone:]
     n = min(4 * threads, len(rest))
-    return hands + [rest[i::n] for i in range(n)]
+    # Copied, as the kernel would be compiled once more for strides.
+    return hands + [rest[i::n].copy() for i in range(n)]
 
 
 def _room(sizes: tuple[Ids, Ids], shape: tuple[int, int, int], classes: Ids) -> tuple[Any, ...]:
