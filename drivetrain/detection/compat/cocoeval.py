@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain.detection.compat.coco import COCO
 from drivetrain.detection.compat.compare import Comparison
+from drivetrain.detection.compat.given import tables_of
 from drivetrain.detection.compat.params import Params
 from drivetrain.detection.compat.prepare import prepare
 
@@ -34,6 +35,8 @@ class COCOeval:
             (T, K, A, M); -1 where there is no truth to be found.
         stats: The 12 numbers of ``summarize``, 10 for keypoints.
         evalImgs: What was matched in each image, class and area range; built when first read.
+            From then on ``accumulate`` counts what it holds, so that a script may gather it
+            over batches of images and put it back.
         ious: Overlaps of each image and class; built when first read.
 
     Raises:
@@ -90,15 +93,47 @@ class COCOeval:
         if p.useCats:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
-        if self.cocoGt is None or self.cocoDt is None:
-            raise ValueError("evaluate needs cocoGt and cocoDt. Got None.")
-        self._comparison = Comparison(prepare(self.cocoGt, self.cocoDt, p), p)
+        self._prepare()
+        assert self._comparison is not None
         self._comparison.match()
         self._paramsEval = copy.deepcopy(p)
-        self.eval = {}
         for name in ("evalImgs", "ious"):
             self.__dict__.pop(name, None)
         print(f"DONE (t={time.time() - start:0.2f}s).")
+
+    # Many scripts bring an evaluate of their own, which calls these four.
+
+    def _prepare(self) -> None:
+        if self.cocoGt is None or self.cocoDt is None:
+            raise ValueError("evaluate needs cocoGt and cocoDt. Got None.")
+        self._comparison = Comparison(prepare(self.cocoGt, self.cocoDt, self.params), self.params)
+        self.eval = {}
+
+    def _prepared(self) -> Comparison:
+        if self._comparison is None:
+            raise RuntimeError("_prepare() must be run first.")
+        return self._comparison
+
+    def computeIoU(self, imgId: Any, catId: Any) -> Any:
+        """Return the overlaps (D, G) of one image and class, best result first; [] if none."""
+        return self._prepared().overlap_of(imgId, catId)
+
+    def computeOks(self, imgId: Any, catId: Any) -> Any:
+        """Return the similarities of keypoints (D, G) as ``computeIoU`` does."""
+        return self.computeIoU(imgId, catId)
+
+    def evaluateImg(self, imgId: Any, catId: Any, aRng: Any, maxDet: int) -> dict[str, Any] | None:
+        """Return what is matched in one image, class and area range; None if it holds nothing.
+
+        Raises:
+            ValueError: Not one of the images, classes or ranges of ``params``, or another cap
+                than the last of its ``maxDets``.
+        """
+        if maxDet != self.params.maxDets[-1]:
+            raise ValueError(
+                f"maxDet must be the last of params.maxDets, {self.params.maxDets}. Got {maxDet}."
+            )
+        return self._prepared().image_of(imgId, catId, aRng)
 
     def accumulate(self, p: Params | None = None) -> None:
         """Table precision, recall and scores of what ``evaluate`` matched, in ``eval``.
@@ -113,12 +148,8 @@ class COCOeval:
         """
         print("Accumulating evaluation results...")
         start = time.time()
-        if self._comparison is None:
-            print("Please run evaluate() first")
-            raise RuntimeError("accumulate needs what evaluate() matches: run it first.")
         p = self.params if p is None else p
-        p.catIds = p.catIds if p.useCats == 1 else [-1]
-        precision, recall, scores = self._comparison.tables(p, self._paramsEval)
+        precision, recall, scores = self._tables(p)
         self.eval = {
             "params": p,
             "counts": list(precision.shape),
@@ -128,6 +159,21 @@ class COCOeval:
             "scores": scores,
         }
         print(f"DONE (t={time.time() - start:0.2f}s).")
+
+    def _tables(self, p: Params) -> tuple[Floats, Floats, Floats]:
+        """Table what was matched here, or what a script put into ``evalImgs`` instead."""
+        given: Any = self.__dict__.get("evalImgs")
+        taken = given is not None and len(given) > 0
+        if self._comparison is None and not taken:
+            print("Please run evaluate() first")
+            raise RuntimeError("accumulate needs what evaluate() matches: run it first.")
+        p.catIds = p.catIds if p.useCats == 1 else [-1]
+        # Once read, they may have been changed, or gathered over batches of images: theirs then
+        # are the numbers that count, as with the dictionaries of COCO.
+        if taken:
+            return tables_of(given, p, self._paramsEval or self.params)
+        assert self._comparison is not None
+        return self._comparison.tables(p, self._paramsEval)
 
     def summarize(self) -> None:
         """Print the 12 numbers (10 for keypoints) and keep them in ``stats``.

@@ -1,5 +1,6 @@
 """The comparison behind COCOeval: by kernels where they equal pycocotools, else the definitions."""
 
+import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class Comparison:
         if not len(params.maxDets):
             raise ValueError("maxDets must hold at least one number. Got none.")
         self._prepared = prepared
+        self._params = copy.copy(params)
         self._thresholds, self._threshold_at = _unique(np.minimum(params.iouThrs, 1 - 1e-10))
         self._style = Style(
             name="pycocotools",
@@ -134,13 +136,46 @@ class Comparison:
 
     def overlaps(self, evaluated: Params) -> dict[tuple[Any, Any], Any]:
         """Return pycocotools' ``ious``: overlaps (D, G) by image and class, [] where none are."""
-        out: dict[tuple[Any, Any], Any] = {}
-        never = evaluated.iouType == "keypoints" and not evaluated.useCats
-        for i, image in enumerate(evaluated.imgIds):
-            for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1]):
-                overlap = self._problem.overlap(*self._called(i, k))
-                out[image, category] = [] if never or not overlap.size else overlap
-        return out
+        return {
+            (image, category): self._overlap(i, k)
+            for i, image in enumerate(evaluated.imgIds)
+            for k, category in enumerate(evaluated.catIds if evaluated.useCats else [-1])
+        }
+
+    def _overlap(self, i: int, k: int) -> Any:
+        never = self._params.iouType == "keypoints" and not self._params.useCats
+        overlap = self._problem.overlap(*self._called(i, k))
+        return [] if never or not overlap.size else overlap
+
+    def overlap_of(self, image: Any, category: Any) -> Any:
+        """Return pycocotools' ``computeIoU``: overlaps (D, G), or [] where there are none."""
+        return self._overlap(*self._places(image, category))
+
+    def image_of(self, image: Any, category: Any, area: Any) -> dict[str, Any] | None:
+        """Return pycocotools' ``evaluateImg`` at the last cap."""
+        p = self._params
+        ranges = [tuple(one) for one in p.areaRng]
+        if tuple(area) not in ranges:
+            raise ValueError(f"aRng must be one of params.areaRng, {ranges}. Got {tuple(area)}.")
+        a = ranges.index(tuple(area))
+        judged = self._problem.judge(*self._called(*self._places(image, category)), a)
+        return self._image(judged, image, category, p, a)
+
+    def _places(self, image: Any, category: Any) -> tuple[int, int]:
+        """Return which of the images and classes that are counted these are."""
+        images, classes = self._place_of
+        for name, key, known in (("imgId", image, images), ("catId", category, classes)):
+            if key not in known:
+                raise ValueError(
+                    f"{name} must be one of the {len(known)} that are counted. Got {key!r}."
+                )
+        return images[image], classes[category]
+
+    @cached_property
+    def _place_of(self) -> tuple[dict[Any, int], dict[Any, int]]:
+        p = self._params
+        classes = p.catIds if p.useCats else [-1]
+        return {key: n for n, key in enumerate(p.imgIds)}, {key: n for n, key in enumerate(classes)}
 
     def by_image(self, evaluated: Params) -> list[dict[str, Any] | None]:
         """Return pycocotools' ``evalImgs``: by class, then area range, then image."""
