@@ -1,0 +1,5 @@
+"""XGBoost's own names: DMatrix, train, Booster, for scripts that change one import."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,3 @@
+from .learner import Booster as Booster
+from .learner import train as train
+from .matrix import DMatrix as DMatrix
