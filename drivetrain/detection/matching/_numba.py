@@ -74,78 +74,68 @@ def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sort_falling(scores, order, scratch):
-    """Stable sort of ``order``, and of ``scores`` with it, by falling score; NaN last.
+def sort_falling(ends, all_scores, all_order, scratch):
+    """Stable sort of the segments between ``ends``, each by falling score; NaN last.
 
-    Long lists are first put in order of the 22 leading bits in which their scores differ, by two
-    counting passes; insertion does the rest. Where that is much, six passes take all bits.
-    ``scratch``: as many floats and integers, floats and their bits, and 2,048 counts.
+    ``all_order`` goes with ``all_scores``. Long segments are first put in order of the 22 leading
+    bits in which their scores differ, by two counting passes; insertion does the rest. Where that
+    is much, six passes take all bits. ``scratch``: as many floats and integers as the longest
+    segment, floats and their bits, and 2,048 counts.
     """
-    n = len(order)
     other_scores, other_order, turned, keys, count = scratch
-    for passes in range(2, 7, 4):
-        low, high, shift = LARGEST, -LARGEST, 0
-        for p in range(passes if n > 64 else 0):
-            for i in range(n):
-                # 0.0 - x makes -0.0 equal 0.0; the bits of negative numbers rise as they fall.
-                turned[i] = 0.0 - scores[i]
-                key = keys[i] if keys[i] >= 0 else keys[i] ^ LARGEST
-                key = key if scores[i] == scores[i] else LARGEST
-                keys[i] = key
-                low, high = key if key < low else low, key if key > high else high
-            # Differences may wrap; shifted and cut to a digit they are in order all the same.
-            while p == 0 and passes == 2 and shift < 42 and (high - low) >> (shift + 22):
-                shift += 1
-            for value in range(2048):
-                count[value] = 0
-            for i in range(n):
-                count[((keys[i] - low) >> shift) & 2047] += 1
-            begin = 0
-            for value in range(2048):
-                many = count[value]
-                count[value] = begin
-                begin += many
-            for i in range(n):
-                digit = ((keys[i] - low) >> shift) & 2047
-                to = count[digit]
-                count[digit] = to + 1
-                other_scores[to], other_order[to] = scores[i], order[i]
-            # After an even number of passes everything lies where it came from.
-            scores, other_scores = other_scores, scores
-            order, other_order = other_order, order
-            shift += 11
-        moves, most = 0, 8 * n + 4096
-        for i in range(1, n):
-            score, position, at = scores[i], order[i], i
-            while at > 0 and (
-                scores[at - 1] < score or (scores[at - 1] != scores[at - 1] and score == score)
-            ):
-                scores[at], order[at] = scores[at - 1], order[at - 1]
-                at -= 1
-            scores[at], order[at] = score, position
-            moves += i - at
-            if moves > most:
+    for segment in range(len(ends) - 1):
+        begin, n = ends[segment], ends[segment + 1] - ends[segment]
+        at = begin + 1
+        while at < begin + n and all_scores[at - 1] >= all_scores[at]:
+            at += 1
+        if at >= begin + n:
+            continue
+        scores, order = all_scores[begin : begin + n], all_order[begin : begin + n]
+        for passes in range(2, 7, 4):
+            low, high, shift = LARGEST, -LARGEST, 0
+            for p in range(passes if n > 64 else 0):
+                for i in range(n):
+                    # 0.0 - x makes -0.0 equal 0.0; the bits of negative numbers rise as they fall.
+                    turned[i] = 0.0 - scores[i]
+                    key = keys[i] if keys[i] >= 0 else keys[i] ^ LARGEST
+                    key = key if scores[i] == scores[i] else LARGEST
+                    keys[i] = key
+                    low, high = key if key < low else low, key if key > high else high
+                # Differences may wrap; shifted and cut to a digit they are in order all the same.
+                while p == 0 and passes == 2 and shift < 42 and (high - low) >> (shift + 22):
+                    shift += 1
+                for value in range(2048):
+                    count[value] = 0
+                for i in range(n):
+                    count[((keys[i] - low) >> shift) & 2047] += 1
+                before = 0
+                for value in range(2048):
+                    many = count[value]
+                    count[value] = before
+                    before += many
+                for i in range(n):
+                    digit = ((keys[i] - low) >> shift) & 2047
+                    to = count[digit]
+                    count[digit] = to + 1
+                    other_scores[to], other_order[to] = scores[i], order[i]
+                # After an even number of passes everything lies where it came from.
+                scores, other_scores = other_scores, scores
+                order, other_order = other_order, order
+                shift += 11
+            moves, most = 0, 8 * n + 4096
+            for i in range(1, n):
+                score, position, at = scores[i], order[i], i
+                while at > 0 and (
+                    scores[at - 1] < score or (scores[at - 1] != scores[at - 1] and score == score)
+                ):
+                    scores[at], order[at] = scores[at - 1], order[at - 1]
+                    at -= 1
+                scores[at], order[at] = score, position
+                moves += i - at
+                if moves > most:
+                    break
+            if moves <= most:
                 break
-        if moves <= most:
-            return
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def gather_scores(low, high, group, found_scores, order, scores, wide, scratch):
-    """Fetch the scores of the groups low..high-1 and put each group in order."""
-    for g in range(low, high):
-        begin, end = group[g, 2], group[g + 1, 2]
-        falling = True
-        for i in range(begin, end):
-            scores[i] = found_scores[order[i]]
-            if i > begin and not scores[i - 1] >= scores[i]:
-                falling = False
-        if not falling:
-            for i in range(begin, end):
-                wide[i - begin] = order[i]
-            sort_falling(scores[begin:end], wide[: end - begin], scratch)
-            for i in range(begin, end):
-                order[i] = wide[i - begin]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -174,20 +174,23 @@ def _sort_groups(
     threads: int,
 ) -> None:
     """Put the detections of each group in falling order, and write their scores."""
-    sizes = np.diff(groups[:, 2])
-    bounds = split(sizes, threads * PARTS)
-    shared = (groups, found_scores, detections, scores)
-    parts = list(pairwise(bounds.tolist()))
-    most = [int(sizes[low:high].max(initial=0)) for low, high in parts]
-    jobs = [
-        (*part, *shared, np.empty(n, np.int64), scratch(n))
-        for part, n in zip(parts, most, strict=True)
-    ]
-    run_jobs(kernels.gather_scores, jobs, threads)
+    ends = groups[:, 2].astype(np.int64)
+    sizes = np.diff(ends)
+
+    def sort(low: int, high: int) -> None:
+        part = slice(ends[low], ends[high])
+        scores[part] = found_scores[detections[part]]
+        # The kernel, which also sorts words of 64 bits, is compiled for one type.
+        order = detections[part].astype(np.int64)
+        room = scratch(int(sizes[low:high].max(initial=0)))
+        kernels.sort_falling(ends[low : high + 1] - ends[low], scores[part], order, room)
+        detections[part] = order
+
+    run_jobs(sort, pairwise(split(sizes, threads * PARTS).tolist()), threads)
 
 
 def scratch(n: int) -> tuple[NDArray[Any], ...]:
-    """Return the memory that ``sort_falling`` needs for n scores."""
+    """Return the memory that ``sort_falling`` needs for segments of n scores."""
     turned = np.empty(n)
     return (
         np.empty(n),
