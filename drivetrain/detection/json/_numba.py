@@ -430,6 +430,48 @@ def skip(b: Array, i: int, stack: Array) -> tuple[int, int, int]:
 # Objects.
 
 
+@always()
+def run(
+    b: Array, i: int, operation: Array, text: Array, out: Array, tens: Array
+) -> tuple[int, int]:
+    """Read numbers that lie between equal texts: where they end, how many they were.
+
+    Only those of at most seven characters, without sign or power, and never the last of the
+    operation's run: what is left is read as everything else is.
+    """
+    first, length, which = operation[0], operation[2], operation[5]
+    between, counts = text[first, 0], text[first, 1]
+    n: Any = np.int64(0)
+    most, size = operation[6] - 1, len(b)
+    if i + 8 > size or (load(b, i) ^ between) & counts != NOUGHT:
+        return i, n
+    while n < most and i + 32 <= size:
+        at = i + length
+        t = load(b, at) ^ ZEROS
+        others = ((t + BELOW_TEN) | t) & HIGH
+        k = trailing_zeros(others) >> 3
+        end, fraction = k, np.int64(0)
+        if (t >> U((8 * k) & 63)) & LOW_BYTE == POINT:
+            end = trailing_zeros(others & (others - ONE)) >> 3
+            fraction = end - k - 1
+            before = (ONE << U((8 * k) & 63)) - ONE
+            padded = (t & before) | ((t >> EIGHT) & ~before)
+            if fraction == 0:
+                break
+            m = eight_digits(padded, end - 1)
+        else:
+            m = eight_digits(t, k)
+        if k == 0 or end > 7 or (k > 1) & (t & LOW_BYTE == NOUGHT):
+            break
+        at += end
+        if (load(b, at) ^ between) & counts != NOUGHT:
+            break
+        out[which + n] = np.float64(m) / tens[fraction]
+        i = at
+        n += 1
+    return i, n
+
+
 @entry()
 def scan(
     b: Array,
@@ -457,7 +499,8 @@ def scan(
         starts: First operation of each template and the number of all, (T + 1,).
         heads: Of each template the form of its rows, and the bytes before the object, (T, 2).
         program: Operations: first word of the text before it and first word after, the text's
-            length in bytes, what to read, slot, position in the list or constant, (O, 6).
+            length in bytes, what to read, slot, position in the list or constant, how many numbers
+            of the list follow each other between the same text, (O, 7).
         text: Words of text, and which of their bits count, (W, 2).
         ints: Integers by slot and row. Of WORDS, the position of the opening quote.
         reals: Floats by slot and row.
@@ -475,7 +518,12 @@ def scan(
     limit, rows = cursor[LIMIT], cursor[ROWS]
     while begin < limit and row < rows and failed < n:
         i, fits = begin, True
-        for k in range(starts[t], starts[t + 1]):
+        k, last = starts[t] - 1, starts[t + 1] - 1
+        while k < last:
+            k += 1
+            if program[k, 6] > 1:
+                i, passed = run(b, i, program[k], text, points[row], tens)
+                k += passed
             first, after = program[k, 0], program[k, 1]
             fits = i + 8 * (after - first) <= size
             if not fits:

@@ -1,7 +1,7 @@
 """Templates: the text of an object without its values, and what to read in the gaps."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,6 +22,9 @@ from drivetrain.detection.json.schema import (
 
 MOST = 16
 """Templates kept an array; objects that fit none of so many are read by Python's json."""
+
+POINTS = 1
+"""The slot of the longer lists."""
 
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 
@@ -50,7 +53,7 @@ class Templates:
     known: tuple[tuple[Operation, ...], ...] = ()
     heads: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    program: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 6), np.int64))
+    program: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 7), np.int64))
     text: NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
 
     def plus(self, operations: tuple[Operation, ...], form: int, before: int) -> "Templates":
@@ -68,7 +71,7 @@ class Templates:
         first = np.concatenate([[len(self.text)], after[:-1]])
         lengths = [len(one.text) for one in operations]
         rest = [(one.what, one.slot, one.which) for one in operations]
-        program = np.column_stack([first, after, lengths, np.array(rest, np.int64)])
+        program = np.column_stack([first, after, lengths, np.array(rest), _runs(operations)])
         return Templates(
             known=(*self.known, operations),
             heads=np.concatenate([self.heads, [[form, before]]]),
@@ -76,6 +79,18 @@ class Templates:
             program=np.concatenate([self.program, program]),
             text=np.concatenate([self.text, *words]),
         )
+
+
+def _runs(operations: Sequence[Operation]) -> list[int]:
+    """Return how many numbers of a list follow, each behind the same short text; 0 for none."""
+    runs: list[int] = []
+    behind: Operation | None = None
+    for one in reversed(operations):
+        fits = one.what == NUMBERS and one.slot == POINTS and 0 < len(one.text) <= 8
+        same = runs and behind is not None and one[:3] == behind[:3]
+        runs.append((runs[-1] + 1 if same else 1) if fits else 0)
+        behind = one
+    return runs[::-1]
 
 
 def _words(text: bytes) -> NDArray[np.uint64]:
