@@ -92,7 +92,8 @@ class _Inspection:
         self._known("category", columns.categories, truth.category_ids)
         self._finite("box", columns.boxes)
         self._sizes("box", columns.boxes[:, 2:])
-        if columns.keypoints is not None:
+        # Mostly the visibilities are finite, too: so nothing has to be copied to tell.
+        if columns.keypoints is not None and not _all_finite(columns.keypoints):
             n = columns.keypoints.shape[1]
             self._finite("keypoints", columns.keypoints[:, :, :2].reshape(len(columns), 2 * n))
         if columns.rotated is not None:
