@@ -11,7 +11,7 @@ from typing import Any
 
 from drivetrain.core.checks import check_choice
 from drivetrain.detection.annotations import Detections, GroundTruth
-from drivetrain.detection.issues import Issues
+from drivetrain.detection.issues import Issue, Issues
 from drivetrain.detection.readers import dota, voc, yolo
 from drivetrain.detection.readers.lines import label_files, numbers
 from drivetrain.detection.readers.text import split_line
@@ -52,7 +52,11 @@ _SAMPLE_FILES, _SAMPLE_LINES, _SAMPLE_BYTES = 40, 40, 65536
 
 
 def read_ground_truth(
-    path: str | PathLike[str], *, format: str = "auto", issues: Issues, **told: Any
+    path: str | PathLike[str],
+    *,
+    format: str = "auto",
+    issues: Issues | None = None,
+    **told: Any,
 ) -> GroundTruth:
     """Return the truths of a file or folder of any format.
 
@@ -60,7 +64,7 @@ def read_ground_truth(
         path: COCO JSON, CSV, Parquet or Open Images CSV; or a folder of VOC XML, YOLO, Padilla,
             Cartucho or DOTA text files.
         format: One of ``FORMATS``, or ``auto``: seen from the content.
-        issues: Where findings are told.
+        issues: Where findings are told; a new list that is not lenient where None.
         told: What the files do not say; the attributes of :class:`Told`.
 
     Raises:
@@ -73,7 +77,7 @@ def read_ground_truth(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     csv = Path(folder, "truth.csv")
         ...     _ = csv.write_text("image,class,x,y,w,h\\na.jpg,cat,1,2,30,40\\n")
-        ...     read_ground_truth(csv, issues=Issues()).boxes.tolist()
+        ...     read_ground_truth(csv).boxes.tolist()
         [[1.0, 2.0, 30.0, 40.0]]
     """
     options = told_of(told)
@@ -83,7 +87,7 @@ def read_ground_truth(
     if name == "coco":
         truth: GroundTruth = read(place, issues=issues, **_of_json(options))
         return truth
-    truth = read(place, options, issues)
+    truth = read(place, options, Issues() if issues is None else issues)
     return truth
 
 
@@ -92,7 +96,7 @@ def read_detections(
     truth: GroundTruth,
     *,
     format: str = "auto",
-    issues: Issues,
+    issues: Issues | None = None,
     **told: Any,
 ) -> Detections:
     """Return the detections of a file or folder of any format, under the ids of the truth.
@@ -101,7 +105,7 @@ def read_detections(
         path: As for :func:`read_ground_truth`; a VOC folder holds ``comp4_det_test_CLASS.txt``.
         truth: Whose images and classes are meant.
         format: One of ``FORMATS``, or ``auto``: seen from the content.
-        issues: Where findings are told.
+        issues: Where findings are told; a new list that is not lenient where None.
         told: What the files do not say; the attributes of :class:`Told`.
 
     Raises:
@@ -113,11 +117,37 @@ def read_detections(
     place, name = _place(path, format)
     chosen = FORMATS[name]
     read = chosen.reader(chosen.found)
+    told_issues = Issues() if issues is None else issues
     if name == "coco":
-        found: Detections = read(place, truth, issues=issues, **_of_json(options))
+        found: Detections = read(place, truth, issues=told_issues, **_of_json(options))
+        if len(found) and _numbered_here(truth):
+            told_issues.note(_numbers_for_names(place, truth))
         return found
-    found = read(place, truth, options, issues)
+    found = read(place, truth, options, told_issues)
     return found
+
+
+def _numbered_here(truth: GroundTruth) -> bool:
+    """Return whether the truth's file has names only, which the reader numbered."""
+    place = Path(truth.source)
+    if not place.exists():
+        return False
+    try:
+        return choose_format(place) != "coco"
+    except ValueError:
+        return True  # it had to be told, as COCO's JSON never must
+
+
+def _numbers_for_names(path: Path, truth: GroundTruth) -> Issue:
+    first, name = int(truth.image_ids[0]), truth.image_names[0]
+    return Issue(
+        kind="numbers-for-names",
+        source=str(path),
+        what=f"images and classes are numbers here and names in {truth.source}: they were taken "
+        f"for places among the sorted names, image {first} for {name!r}. Convert the truth to "
+        "COCO JSON if the numbers mean others.",
+        done="kept",
+    )
 
 
 def choose_format(path: str | PathLike[str]) -> str:

@@ -39,7 +39,7 @@ FORMATS: dict[str, Format] = {
 
 
 def write_ground_truth(
-    truth: GroundTruth, path: str | PathLike[str], *, to: str, issues: Issues
+    truth: GroundTruth, path: str | PathLike[str], *, to: str, issues: Issues | None = None
 ) -> None:
     """Write truths in a format; the file or folder takes its name when it is whole.
 
@@ -47,7 +47,8 @@ def write_ground_truth(
         truth: What to write.
         path: A file (``coco csv parquet openimages``) or a new or empty folder (``voc yolo``).
         to: One of ``FORMATS``.
-        issues: Where it is told what the format rounds or cannot hold.
+        issues: Where it is told what the format rounds or cannot hold; a new list that is not
+            lenient where None.
 
     Raises:
         ValueError: No such format; something that the format cannot hold, unless lenient.
@@ -57,12 +58,14 @@ def write_ground_truth(
         >>> import tempfile
         >>> truth = GroundTruth.from_arrays(images=[1], categories=[3], boxes=[[1, 2, 30, 40]])
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_ground_truth(truth, Path(folder, "t.csv"), to="csv", issues=Issues())
+        ...     write_ground_truth(truth, Path(folder, "t.csv"), to="csv")
         ...     print(Path(folder, "t.csv").read_text().split()[1])
         1,3,1.0,2.0,30.0,40.0,0,0,1200.0,1
     """
     check_choice("to", to, FORMATS)
-    FORMATS[to].writer(FORMATS[to].truth)(truth, Path(fspath(path)), issues)
+    FORMATS[to].writer(FORMATS[to].truth)(
+        truth, Path(fspath(path)), Issues() if issues is None else issues
+    )
 
 
 def write_detections(
@@ -71,7 +74,7 @@ def write_detections(
     path: str | PathLike[str],
     *,
     to: str,
-    issues: Issues,
+    issues: Issues | None = None,
 ) -> None:
     """Write detections in a format, under the names of the truth's images and classes.
 
@@ -80,11 +83,14 @@ def write_detections(
         truth: Whose names and sizes are written.
         path: A file (``coco csv parquet openimages``) or a new or empty folder (``voc yolo``).
         to: One of ``FORMATS``.
-        issues: Where it is told what the format rounds or cannot hold.
+        issues: Where it is told what the format rounds or cannot hold; a new list that is not
+            lenient where None.
 
     Raises:
         ValueError: No such format; something that the format cannot hold, unless lenient.
         OSError: The file or folder cannot be written.
     """
     check_choice("to", to, FORMATS)
-    FORMATS[to].writer(FORMATS[to].found)(found, truth, Path(fspath(path)), issues)
+    FORMATS[to].writer(FORMATS[to].found)(
+        found, truth, Path(fspath(path)), Issues() if issues is None else issues
+    )
