@@ -51,7 +51,7 @@ def sort_by(keys, order, first, out):
 def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
     """Walk both sorted lists at once; write one group for each (class, image) of either.
 
-    A row of ``group`` holds: class, image, first detection, first truth.
+    Four numbers of ``group`` are one: class, image, first detection, first truth.
     """
     d = t = n = 0
     n_d, n_t = len(detections), len(truths)
@@ -63,14 +63,14 @@ def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
             t_k, t_i = t_class[truths[t]], t_image[truths[t]]
             if d == n_d or t_k < k or (t_k == k and t_i < i):
                 k, i = t_k, t_i
-        group[n, 0], group[n, 1], group[n, 2], group[n, 3] = k, i, d, t
-        n += 1
+        group[n], group[n + 1], group[n + 2], group[n + 3] = k, i, d, t
+        n += 4
         while d < n_d and d_class[detections[d]] == k and d_image[detections[d]] == i:
             d += 1
         while t < n_t and t_class[truths[t]] == k and t_image[truths[t]] == i:
             t += 1
-    group[n, 2], group[n, 3] = d, t
-    return n
+    group[n + 2], group[n + 3] = d, t
+    return n // 4
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -151,20 +151,21 @@ def box_candidates(low, high, groups, boxes, rule, out):
     touched, many, which, overlaps, left, right, top, bottom, areas, shares = out
     n_touched = n = 0
     for g in range(low, high):
-        d0, t0, t1 = group[g, 2], group[g, 3], group[g + 1, 3]
-        d1 = group[g + 1, 2]
+        d0, t0, d1, t1 = group[4 * g + 2], group[4 * g + 3], group[4 * g + 6], group[4 * g + 7]
         if t0 == t1 or d0 == d1:
             continue
         if d1 - d0 > cap:
             d1 = d0 + cap
         for j in range(t1 - t0):
             at = truths[t0 + j]
-            x, y, w, h = truth[at, 0], truth[at, 1], truth[at, 2], truth[at, 3]
+            x, y = truth[4 * at], truth[4 * at + 1]
+            w, h = truth[4 * at + 2], truth[4 * at + 3]
             left[j], right[j], top[j], bottom[j] = x, w + x, y, h + y
             areas[j], shares[j] = (w + plus) * (h + plus), 0.0 if crowd[at] else 1.0
         for d in range(d0, d1):
             at = order[d]
-            x, y, w, h = found[at, 0], found[at, 1], found[at, 2], found[at, 3]
+            x, y = found[4 * at], found[4 * at + 1]
+            w, h = found[4 * at + 2], found[4 * at + 3]
             x1, y1, area = w + x, h + y, (w + plus) * (h + plus)
             begin = n
             for j in range(t1 - t0):
@@ -230,17 +231,6 @@ def keep_pairs(pairs, values, minimum, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def range_bits(values, ranges, out):
-    """Write, one bit a range, whether low <= value <= high."""
-    for a in range(len(ranges)):
-        low, high, bit = ranges[a, 0], ranges[a, 1], 1 << a
-        for i in range(len(values)):
-            # As COCO's code asks: what is neither below nor above is inside.
-            outside = (values[i] < low) | (values[i] > high)
-            out[i] = (out[i] if a else 0) | (0 if outside else bit)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def match_detections(low, high, candidates, rule, truths, out):
     """COCO's matching of the touched detections low..high-1, all thresholds at once.
 
@@ -250,7 +240,7 @@ def match_detections(low, high, candidates, rule, truths, out):
     threshold, found and ignored (E, A), and who was found where ``matched`` (A, T, E) has room.
     """
     first, which, overlaps = candidates
-    thresholds, strict, n_ranges, reach = rule
+    thresholds, n_ranges, reach = rule
     truth_ignored, crowd, credit, taken = truths
     found, ignored, matched = out
     n_thresholds, tell = len(thresholds), len(matched) > 0
@@ -259,10 +249,7 @@ def match_detections(low, high, candidates, rule, truths, out):
         for c in range(begin, end):
             bits, overlap = 0, overlaps[c]
             for t in range(n_thresholds):
-                least = thresholds[t]
-                # pycocotools lowers a threshold of 1 by 1e-10, lest nothing reach it.
-                reached = overlap >= (least if least < 1 - 1e-10 else 1 - 1e-10)
-                if reached and (overlap > least or not strict):
+                if overlap >= thresholds[t]:
                     bits |= 1 << t
             reach[c - begin] = bits
         for a in range(n_ranges):
@@ -284,7 +271,7 @@ def match_detections(low, high, candidates, rule, truths, out):
                         true |= take
                     for t in range(n_thresholds if tell else 0):
                         if (take >> t) & 1:
-                            matched[a, t, e] = j
+                            matched[(a * n_thresholds + t) * (len(first) - 1) + e] = j
                 if not later:
                     break
             found[e * n_ranges + a], ignored[e * n_ranges + a] = true, void

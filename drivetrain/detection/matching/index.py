@@ -86,9 +86,9 @@ class Index:
         if not per_class:
             category_ids = np.array([-1])
             d_class, t_class = np.minimum(d_class, 0), np.minimum(t_class, 0)
-        groups = np.empty((len(detections) + len(truths) + 1, 4), np.int32)
-        n = kernels.join_groups(detections, truths, d_class, d_image, t_class, t_image, groups)
-        groups = groups[: n + 1].copy()
+        room = np.empty(4 * (len(detections) + len(truths) + 1), np.int32)
+        n = kernels.join_groups(detections, truths, d_class, d_image, t_class, t_image, room)
+        groups = room[: 4 * (n + 1)].reshape(-1, 4).copy()
         scores = np.empty(len(detections))
         _sort_groups(groups, found.scores, detections, scores, thread_count(threads))
         return cls(
