@@ -51,7 +51,7 @@ def sort_by(keys, order, first, out):
 def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
     """Walk both sorted lists at once; write one group for each (class, image) of either.
 
-    Four numbers of ``group`` are one: class, image, first detection, first truth.
+    A row of ``group`` holds: class, image, first detection, first truth.
     """
     d = t = n = 0
     n_d, n_t = len(detections), len(truths)
@@ -63,79 +63,89 @@ def join_groups(detections, truths, d_class, d_image, t_class, t_image, group):
             t_k, t_i = t_class[truths[t]], t_image[truths[t]]
             if d == n_d or t_k < k or (t_k == k and t_i < i):
                 k, i = t_k, t_i
-        group[n], group[n + 1], group[n + 2], group[n + 3] = k, i, d, t
-        n += 4
+        group[n, 0], group[n, 1], group[n, 2], group[n, 3] = k, i, d, t
+        n += 1
         while d < n_d and d_class[detections[d]] == k and d_image[detections[d]] == i:
             d += 1
         while t < n_t and t_class[truths[t]] == k and t_image[truths[t]] == i:
             t += 1
-    group[n + 2], group[n + 3] = d, t
-    return n // 4
+    group[n, 2], group[n, 3] = d, t
+    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sort_falling(ends, all_scores, all_order, scratch):
-    """Stable sort of the segments between ``ends``, each by falling score; NaN last.
+def sort_falling(scores, order, scratch):
+    """Stable sort of ``order``, and of ``scores`` with it, by falling score; NaN last.
 
-    ``all_order`` goes with ``all_scores``. Long segments are first put in order of the 22 leading
-    bits in which their scores differ, by two counting passes; insertion does the rest. Where that
-    is much, six passes take all bits. ``scratch``: as many floats and integers as the longest
-    segment, floats and their bits, and 2,048 counts.
+    Long lists are first put in order of the 22 leading bits in which their scores differ, by two
+    counting passes; insertion does the rest. Where that is much, six passes take all bits.
+    ``scratch``: as many floats and integers, floats and their bits, and 2,048 counts.
     """
+    n = len(order)
     other_scores, other_order, turned, keys, count = scratch
-    for segment in range(len(ends) - 1):
-        begin, n = ends[segment], ends[segment + 1] - ends[segment]
-        at = begin + 1
-        while at < begin + n and all_scores[at - 1] >= all_scores[at]:
-            at += 1
-        if at >= begin + n:
-            continue
-        scores, order = all_scores[begin : begin + n], all_order[begin : begin + n]
-        for passes in range(2, 7, 4):
-            low, high, shift = LARGEST, -LARGEST, 0
-            for p in range(passes if n > 64 else 0):
-                for i in range(n):
-                    # 0.0 - x makes -0.0 equal 0.0; the bits of negative numbers rise as they fall.
-                    turned[i] = 0.0 - scores[i]
-                    key = keys[i] if keys[i] >= 0 else keys[i] ^ LARGEST
-                    key = key if scores[i] == scores[i] else LARGEST
-                    keys[i] = key
-                    low, high = key if key < low else low, key if key > high else high
-                # Differences may wrap; shifted and cut to a digit they are in order all the same.
-                while p == 0 and passes == 2 and shift < 42 and (high - low) >> (shift + 22):
-                    shift += 1
-                for value in range(2048):
-                    count[value] = 0
-                for i in range(n):
-                    count[((keys[i] - low) >> shift) & 2047] += 1
-                before = 0
-                for value in range(2048):
-                    many = count[value]
-                    count[value] = before
-                    before += many
-                for i in range(n):
-                    digit = ((keys[i] - low) >> shift) & 2047
-                    to = count[digit]
-                    count[digit] = to + 1
-                    other_scores[to], other_order[to] = scores[i], order[i]
-                # After an even number of passes everything lies where it came from.
-                scores, other_scores = other_scores, scores
-                order, other_order = other_order, order
-                shift += 11
-            moves, most = 0, 8 * n + 4096
-            for i in range(1, n):
-                score, position, at = scores[i], order[i], i
-                while at > 0 and (
-                    scores[at - 1] < score or (scores[at - 1] != scores[at - 1] and score == score)
-                ):
-                    scores[at], order[at] = scores[at - 1], order[at - 1]
-                    at -= 1
-                scores[at], order[at] = score, position
-                moves += i - at
-                if moves > most:
-                    break
-            if moves <= most:
+    for passes in range(2, 7, 4):
+        low, high, shift = LARGEST, -LARGEST, 0
+        for p in range(passes if n > 64 else 0):
+            for i in range(n):
+                # 0.0 - x makes -0.0 equal 0.0; the bits of negative numbers rise as they fall.
+                turned[i] = 0.0 - scores[i]
+                key = keys[i] if keys[i] >= 0 else keys[i] ^ LARGEST
+                key = key if scores[i] == scores[i] else LARGEST
+                keys[i] = key
+                low, high = key if key < low else low, key if key > high else high
+            # Differences may wrap; shifted and cut to a digit they are in order all the same.
+            while p == 0 and passes == 2 and shift < 42 and (high - low) >> (shift + 22):
+                shift += 1
+            for value in range(2048):
+                count[value] = 0
+            for i in range(n):
+                count[((keys[i] - low) >> shift) & 2047] += 1
+            begin = 0
+            for value in range(2048):
+                many = count[value]
+                count[value] = begin
+                begin += many
+            for i in range(n):
+                digit = ((keys[i] - low) >> shift) & 2047
+                to = count[digit]
+                count[digit] = to + 1
+                other_scores[to], other_order[to] = scores[i], order[i]
+            # After an even number of passes everything lies where it came from.
+            scores, other_scores = other_scores, scores
+            order, other_order = other_order, order
+            shift += 11
+        moves, most = 0, 8 * n + 4096
+        for i in range(1, n):
+            score, position, at = scores[i], order[i], i
+            while at > 0 and (
+                scores[at - 1] < score or (scores[at - 1] != scores[at - 1] and score == score)
+            ):
+                scores[at], order[at] = scores[at - 1], order[at - 1]
+                at -= 1
+            scores[at], order[at] = score, position
+            moves += i - at
+            if moves > most:
                 break
+        if moves <= most:
+            return
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def gather_scores(low, high, group, found_scores, order, scores, wide, scratch):
+    """Fetch the scores of the groups low..high-1 and put each group in order."""
+    for g in range(low, high):
+        begin, end = group[g, 2], group[g + 1, 2]
+        falling = True
+        for i in range(begin, end):
+            scores[i] = found_scores[order[i]]
+            if i > begin and not scores[i - 1] >= scores[i]:
+                falling = False
+        if not falling:
+            for i in range(begin, end):
+                wide[i - begin] = order[i]
+            sort_falling(scores[begin:end], wide[: end - begin], scratch)
+            for i in range(begin, end):
+                order[i] = wide[i - begin]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -151,21 +161,20 @@ def box_candidates(low, high, groups, boxes, rule, out):
     touched, many, which, overlaps, left, right, top, bottom, areas, shares = out
     n_touched = n = 0
     for g in range(low, high):
-        d0, t0, d1, t1 = group[4 * g + 2], group[4 * g + 3], group[4 * g + 6], group[4 * g + 7]
+        d0, t0, t1 = group[g, 2], group[g, 3], group[g + 1, 3]
+        d1 = group[g + 1, 2]
         if t0 == t1 or d0 == d1:
             continue
         if d1 - d0 > cap:
             d1 = d0 + cap
         for j in range(t1 - t0):
             at = truths[t0 + j]
-            x, y = truth[4 * at], truth[4 * at + 1]
-            w, h = truth[4 * at + 2], truth[4 * at + 3]
+            x, y, w, h = truth[at, 0], truth[at, 1], truth[at, 2], truth[at, 3]
             left[j], right[j], top[j], bottom[j] = x, w + x, y, h + y
             areas[j], shares[j] = (w + plus) * (h + plus), 0.0 if crowd[at] else 1.0
         for d in range(d0, d1):
             at = order[d]
-            x, y = found[4 * at], found[4 * at + 1]
-            w, h = found[4 * at + 2], found[4 * at + 3]
+            x, y, w, h = found[at, 0], found[at, 1], found[at, 2], found[at, 3]
             x1, y1, area = w + x, h + y, (w + plus) * (h + plus)
             begin = n
             for j in range(t1 - t0):
@@ -231,6 +240,17 @@ def keep_pairs(pairs, values, minimum, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def range_bits(values, ranges, out):
+    """Write, one bit a range, whether low <= value <= high."""
+    for a in range(len(ranges)):
+        low, high, bit = ranges[a, 0], ranges[a, 1], 1 << a
+        for i in range(len(values)):
+            # As COCO's code asks: what is neither below nor above is inside.
+            outside = (values[i] < low) | (values[i] > high)
+            out[i] = (out[i] if a else 0) | (0 if outside else bit)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def match_detections(low, high, candidates, rule, truths, out):
     """COCO's matching of the touched detections low..high-1, all thresholds at once.
 
@@ -240,7 +260,7 @@ def match_detections(low, high, candidates, rule, truths, out):
     threshold, found and ignored (E, A), and who was found where ``matched`` (A, T, E) has room.
     """
     first, which, overlaps = candidates
-    thresholds, n_ranges, reach = rule
+    thresholds, strict, n_ranges, reach = rule
     truth_ignored, crowd, credit, taken = truths
     found, ignored, matched = out
     n_thresholds, tell = len(thresholds), len(matched) > 0
@@ -249,7 +269,10 @@ def match_detections(low, high, candidates, rule, truths, out):
         for c in range(begin, end):
             bits, overlap = 0, overlaps[c]
             for t in range(n_thresholds):
-                if overlap >= thresholds[t]:
+                least = thresholds[t]
+                # pycocotools lowers a threshold of 1 by 1e-10, lest nothing reach it.
+                reached = overlap >= (least if least < 1 - 1e-10 else 1 - 1e-10)
+                if reached and (overlap > least or not strict):
                     bits |= 1 << t
             reach[c - begin] = bits
         for a in range(n_ranges):
@@ -271,7 +294,7 @@ def match_detections(low, high, candidates, rule, truths, out):
                         true |= take
                     for t in range(n_thresholds if tell else 0):
                         if (take >> t) & 1:
-                            matched[(a * n_thresholds + t) * (len(first) - 1) + e] = j
+                            matched[a, t, e] = j
                 if not later:
                     break
             found[e * n_ranges + a], ignored[e * n_ranges + a] = true, void

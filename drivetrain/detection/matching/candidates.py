@@ -178,8 +178,8 @@ def _boxes(
     sizes = kernels.box_candidates(
         low,
         high,
-        (index.groups.reshape(-1), index.detections, index.truths),
-        (found.boxes.reshape(-1), truth.boxes.reshape(-1), crowd),
+        (index.groups, index.detections, index.truths),
+        (found.boxes, truth.boxes, crowd),
         rules,
         (*out, *np.empty((6, most))),
     )

@@ -86,9 +86,9 @@ class Index:
         if not per_class:
             category_ids = np.array([-1])
             d_class, t_class = np.minimum(d_class, 0), np.minimum(t_class, 0)
-        room = np.empty(4 * (len(detections) + len(truths) + 1), np.int32)
-        n = kernels.join_groups(detections, truths, d_class, d_image, t_class, t_image, room)
-        groups = room[: 4 * (n + 1)].reshape(-1, 4).copy()
+        groups = np.empty((len(detections) + len(truths) + 1, 4), np.int32)
+        n = kernels.join_groups(detections, truths, d_class, d_image, t_class, t_image, groups)
+        groups = groups[: n + 1].copy()
         scores = np.empty(len(detections))
         _sort_groups(groups, found.scores, detections, scores, thread_count(threads))
         return cls(
@@ -174,23 +174,20 @@ def _sort_groups(
     threads: int,
 ) -> None:
     """Put the detections of each group in falling order, and write their scores."""
-    ends = groups[:, 2].astype(np.int64)
-    sizes = np.diff(ends)
-
-    def sort(low: int, high: int) -> None:
-        part = slice(ends[low], ends[high])
-        scores[part] = found_scores[detections[part]]
-        # The kernel, which also sorts words of 64 bits, is compiled for one type.
-        order = detections[part].astype(np.int64)
-        room = scratch(int(sizes[low:high].max(initial=0)))
-        kernels.sort_falling(ends[low : high + 1] - ends[low], scores[part], order, room)
-        detections[part] = order
-
-    run_jobs(sort, pairwise(split(sizes, threads * PARTS).tolist()), threads)
+    sizes = np.diff(groups[:, 2])
+    bounds = split(sizes, threads * PARTS)
+    shared = (groups, found_scores, detections, scores)
+    parts = list(pairwise(bounds.tolist()))
+    most = [int(sizes[low:high].max(initial=0)) for low, high in parts]
+    jobs = [
+        (*part, *shared, np.empty(n, np.int64), scratch(n))
+        for part, n in zip(parts, most, strict=True)
+    ]
+    run_jobs(kernels.gather_scores, jobs, threads)
 
 
 def scratch(n: int) -> tuple[NDArray[Any], ...]:
-    """Return the memory that ``sort_falling`` needs for segments of n scores."""
+    """Return the memory that ``sort_falling`` needs for n scores."""
     turned = np.empty(n)
     return (
         np.empty(n),

@@ -115,10 +115,10 @@ def match(
     found_bits, ignored_bits = (np.empty((n, len(ranges)), np.int32) for _ in range(2))
     keep = how.get("keep_truths", False)
     matched = np.full((*shape, n) if keep else (0, 0, 0), -1, np.int32)
-    out = found_bits.reshape(-1), ignored_bits.reshape(-1), matched.reshape(-1)
+    out = found_bits.reshape(-1), ignored_bits.reshape(-1), matched
     most = int(np.diff(candidates.first).max(initial=0))
     pairs = candidates.first, candidates.truths, candidates.overlaps
-    rule = _reached(style), len(ranges)
+    rule = np.array(style.thresholds, np.float64), style.strict, len(ranges)
     n_threads = thread_count(how.get("threads"))
     jobs = [
         (*part, pairs, (*rule, np.empty(most, np.int64)), truths, out)
@@ -135,15 +135,6 @@ def match(
         thresholds=shape[1],
         matched=matched if keep else None,
     )
-
-
-def _reached(style: Style) -> Floats:
-    """Return the least overlap that reaches each threshold."""
-    thresholds = np.array(style.thresholds, np.float64)
-    if style.strict:
-        return np.nextafter(thresholds, np.inf)
-    # pycocotools lowers a threshold of 1 by 1e-10, lest nothing reach it.
-    return np.minimum(thresholds, 1 - 1e-10)
 
 
 def _check(candidates: Candidates, style: Style) -> None:
@@ -169,19 +160,10 @@ def _inside(found: Detections, task: str, ranges: Floats, threads: int) -> Bits:
             areas = found.masks.areas[low:high].astype(np.float64)
         else:
             areas = found.boxes[low:high, 2] * found.boxes[low:high, 3]
-        bits[low:high] = _range_bits(areas, ranges)
+        kernels.range_bits(areas, ranges, bits[low:high].view(np.int32))
 
     run_jobs(write, pairwise(range(0, len(found) + BLOCK, BLOCK)), threads)
     return bits
-
-
-def _range_bits(values: Floats, ranges: Floats) -> Bits:
-    """Return, one bit a range, whether low <= value <= high."""
-    outside = np.zeros(len(values), np.uint32)
-    for a, (low, high) in enumerate(ranges):
-        # As COCO's code asks: what is neither below nor above is inside.
-        outside |= ((values < low) | (values > high)).astype(np.uint32) << np.uint32(a)
-    return outside ^ np.uint32((1 << len(ranges)) - 1)
 
 
 def _truths(
@@ -198,7 +180,8 @@ def _truths(
 def _ignored(index: Index, truth: GroundTruth, style: Style, ranges: Floats, task: str) -> Bits:
     """Return the ranges in which each truth need not be found, one bit each, (G,)."""
     at = index.truths
-    bits = _range_bits(truth.areas[at], ranges)
+    bits = np.empty(len(at), np.uint32)
+    kernels.range_bits(truth.areas[at], ranges, bits.view(np.int32))
     never: Flags = np.zeros(len(at), np.bool_)
     if style.crowd:
         never |= truth.crowd[at]

@@ -137,8 +137,7 @@ class Pool:
         out, scores = np.arange(len(self)), self.index.scores.copy()
 
         def sort(low: int, high: int) -> None:
-            ends = np.array([0, high - low])
-            sort_falling(ends, scores[low:high], out[low:high], scratch(high - low))
+            sort_falling(scores[low:high], out[low:high], scratch(high - low))
 
         run_jobs(sort, pairwise(self.segments.tolist()), thread_count(self.threads))
         return out.astype(np.int32)

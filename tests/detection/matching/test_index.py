@@ -15,7 +15,7 @@ from drivetrain.detection.matching.threads import run_jobs, split, thread_count
 def sorted_by_kernel(scores: np.ndarray) -> np.ndarray:
     """The permutation that the kernel makes of the scores, which it sorts along."""
     moved, order = scores.copy(), np.arange(len(scores))
-    kernels.sort_falling(np.array([0, len(scores)]), moved, order, scratch(len(scores)))
+    kernels.sort_falling(moved, order, scratch(len(scores)))
     np.testing.assert_array_equal(moved.view(np.int64), scores[order].view(np.int64))
     return order
 
@@ -61,19 +61,6 @@ def test_sort_equals_numpys_mergesort(name: str, n: int) -> None:
 def test_sort_equals_numpys_on_any_floats(values: list[float]) -> None:
     scores = np.array(values, np.float64)
     np.testing.assert_array_equal(sorted_by_kernel(scores), np.argsort(-scores, kind="mergesort"))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_segments_are_sorted_each_by_itself(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sizes = rng.choice([0, 1, 2, 5, 63, 64, 65, 200], 12)
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    scores = rng.random(ends[-1]).round(2)
-    moved, order = scores.copy(), np.arange(len(scores))
-    kernels.sort_falling(ends, moved, order, scratch(sizes.max()))
-    places = np.repeat(np.arange(len(sizes)), sizes)
-    np.testing.assert_array_equal(order, np.lexsort((-scores, places)))
-    np.testing.assert_array_equal(moved, scores[order])
 
 
 def problem(seed: int, *, apart: int = 1) -> tuple[GroundTruth, Detections]:
