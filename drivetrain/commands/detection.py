@@ -17,6 +17,13 @@ def told(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
+def check_there(**paths: Path | None) -> None:
+    """Refuse a path that was given and is not there, though its format might not need it."""
+    for name, path in paths.items():
+        if path is not None and not path.exists():
+            raise ValueError(f"{name} must be a file or folder that exists. Got {path}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """How good detections are: average precision by COCO, VOC and other rules, and why."""
@@ -67,6 +74,7 @@ class Evaluate:
         check_integer("resamples", self.resamples, low=2)
         if self.threads is not None:
             check_integer("threads", self.threads, low=1)
+        check_there(names=self.names, pictures=self.pictures)
 
     def run(self) -> None:
         """Evaluate; print the tables, and write what was asked for."""
@@ -150,6 +158,7 @@ class Convert:
         from drivetrain.detection.writers.choose import FORMATS
 
         check_choice("to", self.to, FORMATS)
+        check_there(names=self.names, pictures=self.pictures)
         if self.source.resolve() == self.target.resolve():
             raise ValueError(f"target must be another path than source. Got {self.target} twice.")
 

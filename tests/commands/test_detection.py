@@ -135,6 +135,9 @@ def test_finds_are_told_or_counted(files: Path, capsys: pytest.CaptureFixture[st
         (["gt.json", "cut.json"], "cut.json"),
         (["gt.json", "dt.json", "--task", "segm"], "segmentation"),
         (["gt.json"], "DT"),
+        (["dt.json", "gt.json"], "a list, which is what detections are"),
+        (["gt.json", "dt.json", "--names", "no.yaml"], "names must be a file"),
+        (["gt.json", "dt.json", "--pictures", "none"], "pictures must be a file or folder"),
     ],
 )
 def test_bad_input_is_a_line(
@@ -168,6 +171,7 @@ def test_converts_both_ways(files: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["gt.json", "gt.json", "--to", "csv"], "another path"),
         (["gt.json", "x", "--to", "vok"], "Did you mean 'voc'"),
         (["nowhere", "x", "--to", "csv"], "nowhere"),
+        (["gt.json", "x", "--to", "csv", "--pictures", "none"], "pictures must be a file"),
     ],
 )
 def test_bad_conversions_are_a_line(

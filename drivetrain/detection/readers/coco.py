@@ -92,9 +92,11 @@ def ground_truth_from(
     wanted = {"images": IMAGES, "annotations": annotations(task), "categories": CATEGORIES}
     sections = read_sections(source, wanted, alone="images", threads=job.threads)
     if "annotations" not in sections:
+        got = ", ".join(sections) or "none that is known"
+        if source.byte(source.begin) == b"[":
+            got = "a list, which is what detections are"
         raise ValueError(
-            f"{source.name}: expected an object with the member 'annotations'. "
-            f"Got {', '.join(sections) or 'none that is known'}."
+            f"{source.name}: expected an object with the member 'annotations'. Got {got}."
         )
     return truth_of(job, sections)
 
