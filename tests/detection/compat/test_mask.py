@@ -118,7 +118,7 @@ def test_boxes_overlap_as_the_peers(seed):
 def test_runs_that_fill_no_picture_answer_as_the_peer(seed):
     """Zero runs inside and totals that are too small, which pycocotools takes as they are.
 
-    All totals are the same: of different ones pycocotools' merge and iou never return.
+    Its merge and iou are not asked: on such runs they write past their memory, or never return.
     """
     peer = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(seed)
@@ -136,10 +136,6 @@ def test_runs_that_fill_no_picture_answer_as_the_peer(seed):
         same(rles[-1], peer.frPyObjects(raw, *size))
     same(mask.area(rles), peer.area(rles))
     same(mask.toBbox(rles), peer.toBbox(rles))
-    crowd = [0, 1, 0, 1]
-    same(mask.iou(rles, rles, crowd), peer.iou(rles, rles, crowd))
-    # Two at a time: a merge that stopped early is too short for a third mask, and the peer hangs.
-    same(mask.merge(rles[:2]), peer.merge(rles[:2]))
 
 
 @pytest.mark.peer
