@@ -71,6 +71,8 @@ class Batch:
                         at = f"{name}[{i}][{key!r}]"
                         check_finite(at, _numbers(at, one[key], np.float64))
             raise ValueError(f"{name} has boxes too large for 64 bits.")
+        if self.finite:
+            _not_negative(name, given, columns["boxes"])
         return columns
 
     def _shapes(self, at: str, one: Any) -> Columns:
@@ -156,6 +158,20 @@ class Batch:
             some = [part[compared] for part in parts if part[compared] is not None]
             out[compared] = stacked(compared, some)
         return out
+
+
+def _not_negative(name: str, given: Sequence[Mapping[str, Any]], boxes: Floats) -> None:
+    """Raise a ValueError that names the first box whose corners are in the wrong order."""
+    wrong = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
+    if len(wrong):
+        ends = np.cumsum([len(one["labels"]) for one in given])
+        image = int(np.searchsorted(ends, wrong[0], side="right"))
+        place = int(wrong[0] - (ends[image - 1] if image else 0))
+        width, height = boxes[wrong[0], 2:]
+        raise ValueError(
+            f"{name}[{image}]['boxes'] must have a width and height >= 0. "
+            f"Got {width:g} x {height:g} in box {place}."
+        )
 
 
 def stacked(name: str, arrays: list[NDArray[Any]]) -> NDArray[np.float64] | None:

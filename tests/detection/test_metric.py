@@ -231,7 +231,8 @@ def test_difficult_and_ignored_targets_are_set_aside() -> None:
             [{"boxes": [[0, 0, 9, 9]], "scores": [1.0], "labels": [1]}],
             [{"boxes": [[0, 0, 9, 9], [20, 20, 29, 29]], "labels": [1, 1], key: [0, 1]}],
         )
-        assert metric.compute().ap == 1.0
+        # Precision is tp / (fp + tp + spacing(1)): an ulp below 1, as COCO has it.
+    assert metric.compute().ap == pytest.approx(1.0)
 
 
 def test_area_decides_the_range() -> None:
@@ -437,3 +438,16 @@ def test_keypoints_must_be_equally_many() -> None:
         metric.update([three, four], [three, three])
     with pytest.raises(ValueError, match=r"must be of shape \(1, keypoints, 3\)"):
         metric.update([{**GOOD, "keypoints": np.zeros((1, 3))}], [three])
+
+
+def test_corners_in_the_wrong_order_are_refused_before_they_spoil_the_stream() -> None:
+    metric = MeanAveragePrecision()
+    good = {"boxes": [[0, 0, 5, 5]], "labels": [1]}
+    turned = {"boxes": [[0, 0, 5, 5], [9, 0, 5, 5]], "labels": [1, 1], "scores": [0.5, 0.9]}
+    empty = {"boxes": np.empty((0, 4)), "labels": [], "scores": []}
+    words = r"preds\[1\]\['boxes'\] must have a width and height >= 0. Got -4 x 5 in box 1"
+    with pytest.raises(ValueError, match=words):
+        metric.update([empty, turned], [good, good])
+    metric.update([{**good, "scores": [0.9]}], [good])
+    # Precision is tp / (fp + tp + spacing(1)): an ulp below 1, as COCO has it.
+    assert metric.compute().ap == pytest.approx(1.0)
