@@ -16,7 +16,7 @@ from drivetrain.trees.growing.room import Room
 from drivetrain.trees.growing.settings import Growth
 
 # A node with more rows is split by all threads together, a smaller one by a single thread.
-_SHARED = 1 << 16
+_SHARED = 1 << 17
 _UNLIMITED = 1 << 30
 
 
