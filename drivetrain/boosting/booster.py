@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.core.checks import check_integer
 from drivetrain.trees.forest import Forest
 from drivetrain.trees.prediction.predictor import Predictor
 
@@ -49,7 +50,12 @@ class Booster:
         return self.forest.n_features
 
     def first(self, rounds: int) -> "Booster":
-        """Return the model of the first rounds only."""
+        """Return the model of the first rounds only.
+
+        Raises:
+            ValueError: More rounds than there are.
+        """
+        check_integer("rounds", rounds, low=0, high=len(self))
         kept = self.rounds[: rounds + 1]
         return replace(self, forest=self.forest.take(slice(0, int(kept[-1]))), rounds=kept)
 
@@ -67,7 +73,7 @@ class Booster:
         """Return the margins, float32, (n, groups): the base score plus the leaves, tree by tree.
 
         Args:
-            x: Values, (n, F), C order, float32; NaN is missing.
+            x: Values, (n, F); NaN is missing.
             base_margin: Where to start instead of the base score, (n, groups).
             threads: Threads; the bits do not depend on them.
         """

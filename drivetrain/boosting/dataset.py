@@ -5,7 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.core.checks import check_array
+
 Floats = NDArray[np.float32]
+
+# Columns with a row each; those of rank 1 or 2 become a column a target or group.
+_RANKS: dict[str, tuple[int, ...]] = {
+    "label": (1, 2),
+    "weight": (1,),
+    "base_margin": (1, 2),
+    "label_bounds": (2,),
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -13,11 +23,11 @@ class Dataset:
     """Rows and what is known of them.
 
     Attributes:
-        x: Values, (n, F), C order; NaN is missing. A categorical column holds the whole numbers
+        x: Values, (n, F); NaN is missing. A categorical column holds the whole numbers
             of its categories.
-        label: Targets, (n, targets), or None where only predictions are wanted.
+        label: Targets, (n,) or (n, targets), or None where only predictions are wanted.
         weight: Weight of each row, (n,), not negative, or None for 1 each.
-        base_margin: Margin to start from, (n, groups), or None for the model's base score.
+        base_margin: Margin to start from, (n,) or (n, groups), or None for the model's base score.
         group_offsets: Where each query's rows begin, (queries + 1,), or None.
         label_bounds: Least and greatest survival time of each row, (n, 2), or None.
         feature_names: A name a column.
@@ -35,6 +45,29 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     categorical: NDArray[np.bool_] | None = None
     categories: tuple[tuple[object, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Settle every column's type, shape and layout: the kernels take them as they are.
+
+        Raises:
+            TypeError: A column that is not numeric.
+            ValueError: A column of another rank or length.
+        """
+        x = np.ascontiguousarray(check_array("x", self.x, ndim=2, dtype=np.float32))
+        object.__setattr__(self, "x", x)
+        for name, ranks in _RANKS.items():
+            given = getattr(self, name)
+            if given is None:
+                continue
+            column = check_array(name, given, ndim=ranks, dtype=np.float32)
+            if len(column) != len(x):
+                raise ValueError(f"{name} must have {len(x)} rows. Got {len(column)}.")
+            wide = column[:, None] if column.ndim == 1 and ranks == (1, 2) else column
+            object.__setattr__(self, name, np.ascontiguousarray(wide))
+        for name in ("feature_names", "categorical"):
+            held = getattr(self, name)
+            if held is not None and len(held) not in (0, x.shape[1]):
+                raise ValueError(f"{name} must have {x.shape[1]} entries. Got {len(held)}.")
 
     def __len__(self) -> int:
         return len(self.x)

@@ -77,13 +77,33 @@ class Rounds:
     def advance(self) -> Forest:
         """Grow one tree a group on the gradients at the present margins; return them."""
         number = len(self.sizes) - 1
-        g, h = self.objective.gradients(self.margin, self.data)
+        g, h = self._gradients(number)
         rows = self._rows(number)
         grown = [self._tree(g, h, k, number, rows) for k in range(self.groups)]
         forest = join(grown)
         self.forests.append(forest)
         self.sizes.append(self.sizes[-1] + self.groups)
         return forest
+
+    def _gradients(self, number: int) -> tuple[Floats, Floats]:
+        """Return g and h of the objective, which may be anybody's: kernels trust what they get.
+
+        Raises:
+            ValueError: Of another shape, NaN, or a negative h; the round is named.
+        """
+        g, h = (
+            np.ascontiguousarray(v, np.float32)
+            for v in self.objective.gradients(self.margin, self.data)
+        )
+        where = f"{self.objective.name} in round {number}"
+        if g.shape != self.margin.shape or h.shape not in (g.shape, (1, 1)):
+            raise ValueError(
+                f"{where} must give g and h of shape {self.margin.shape}. "
+                f"Got {g.shape} and {h.shape}."
+            )
+        if not (np.isfinite(g).all() and np.isfinite(h).all() and (h >= 0).all()):
+            raise ValueError(f"{where} must give finite g, and finite h >= 0.")
+        return g, h
 
     def _tree(
         self, g: Floats, h: Floats, group: int, number: int, rows: NDArray[np.uint32] | None

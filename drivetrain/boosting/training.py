@@ -131,11 +131,24 @@ def check_dataset(data: Dataset) -> None:
         if np.isinf(data.x).any():
             row, column = (int(v) for v in np.argwhere(np.isinf(data.x))[0])
             raise ValueError(f"x must not be infinite. Got {data.x[row, column]} at {row, column}.")
+    _check_categories(data)
     if data.weight is not None:
-        if not (data.weight >= 0).all() or np.isinf(data.weight).any():
-            row = int(np.flatnonzero(~(data.weight >= 0) | np.isinf(data.weight))[0])
-            raise ValueError(
-                f"weight must be >= 0 and finite. Got {data.weight[row]} in row {row}."
-            )
+        wrong = np.flatnonzero(~(data.weight >= 0) | np.isinf(data.weight))
+        if len(wrong):
+            got = f"{data.weight[wrong[0]]} in row {wrong[0]}"
+            raise ValueError(f"weight must be >= 0 and finite. Got {got}.")
         if not data.weight.any():
             raise ValueError("weight must not be 0 for every row.")
+
+
+def _check_categories(data: Dataset) -> None:
+    for column in np.flatnonzero(() if data.categorical is None else data.categorical):
+        codes = data.x[:, column]
+        # 65535 stands for a missing value among 16 bits.
+        strange = (codes < 0) | (codes >= 65535) | (codes != np.floor(codes))
+        wrong = np.flatnonzero(strange & ~np.isnan(codes))
+        if len(wrong):
+            got = f"{codes[wrong[0]]} in row {wrong[0]}"
+            raise ValueError(
+                f"x column {column} holds categories: whole numbers below 65535. Got {got}."
+            )

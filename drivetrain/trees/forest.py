@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from drivetrain.core.checks import check_array
 
 _NONE = -1
 
@@ -59,6 +61,23 @@ class Forest:
     def is_leaf(self) -> NDArray[np.bool_]:
         """Whether each node is a leaf, (N,)."""
         return self.left == _NONE
+
+    def table(self, x: ArrayLike) -> NDArray[np.float32]:
+        """Return rows as the kernels read them: float32, C order, one column a feature.
+
+        Args:
+            x: Values, (n, F); NaN is missing.
+
+        Raises:
+            TypeError: Not numeric.
+            ValueError: Another number of features than the trees were grown on.
+        """
+        rows = check_array("x", x, ndim=2, dtype=np.float32)
+        if rows.shape[1] != self.n_features:
+            raise ValueError(
+                f"x must have the model's {self.n_features} features. Got {rows.shape[1]}."
+            )
+        return np.ascontiguousarray(rows)
 
     def take(self, trees: slice) -> "Forest":
         """Return a run of the trees.

@@ -119,7 +119,7 @@ def _bad(**changes: object) -> Dataset:
 @pytest.mark.parametrize(
     ("data", "objective", "words"),
     [
-        (_bad(x=np.ones((0, 2), np.float32)), SquaredError(), "at least one row"),
+        (_bad(x=np.ones((0, 2)), label=np.ones((0, 1))), SquaredError(), "at least one row"),
         (_bad(x=np.ones((3, 0), np.float32)), SquaredError(), "at least one feature"),
         (_bad(x=np.full((3, 2), np.inf, np.float32)), SquaredError(), "must not be infinite"),
         (_bad(weight=np.array([1, -1, 1], np.float32)), SquaredError(), "-1.0 in row 1"),

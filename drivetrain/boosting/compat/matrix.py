@@ -43,15 +43,16 @@ class DMatrix:
         x = _dense(data)
         if not np.isnan(missing):
             x = np.where(x == np.float32(missing), np.float32(np.nan), x)
-        for name, given in (("feature_names", names), ("feature_types", feature_types)):
-            if given is not None and len(given) != x.shape[1]:
-                raise ValueError(f"{name} must have {x.shape[1]} entries. Got {len(given)}.")
+        if feature_types is not None and len(feature_types) != x.shape[1]:
+            raise ValueError(
+                f"feature_types must have {x.shape[1]} entries. Got {len(feature_types)}."
+            )
         kinds = None if feature_types is None else np.array([k == "c" for k in feature_types])
         self.data = Dataset(
             x=x,
-            label=_rows("label", label, len(x)),
-            weight=_flat("weight", weight, len(x)),
-            base_margin=_rows("base_margin", base_margin, len(x)),
+            label=label,  # type: ignore[arg-type]
+            weight=weight,  # type: ignore[arg-type]
+            base_margin=base_margin,  # type: ignore[arg-type]
             feature_names=tuple(map(str, names or ())),
             categorical=kinds,
         )
@@ -88,17 +89,3 @@ def _dense(data: Any) -> NDArray[np.float32]:
         x[held.row, held.col] = held.data
         return x
     return np.ascontiguousarray(check_array("data", data, ndim=2, dtype=np.float32))
-
-
-def _rows(name: str, given: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    if given is None:
-        return None
-    array = check_array(name, given, ndim=(1, 2), dtype=np.float32)
-    if len(array) != n:
-        raise ValueError(f"{name} must have {n} rows. Got {len(array)}.")
-    return np.ascontiguousarray(array.reshape(n, -1))
-
-
-def _flat(name: str, given: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    rows = _rows(name, given, n)
-    return None if rows is None else rows[:, 0]

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.core.checks import check_integer
 from drivetrain.trees.binning.matrix import BinnedMatrix
 from drivetrain.trees.growing import _numba as kernels
 from drivetrain.trees.growing.masks import Masks
@@ -27,6 +28,13 @@ class Room:
         self.fresh = np.empty(batch, np.int64)
         self.direction = np.zeros(matrix.n_features, np.int8)
         given = growth.monotone_constraints
+        if len(given) > matrix.n_features:
+            raise ValueError(
+                f"monotone_constraints must be at most {matrix.n_features} long. Got {len(given)}."
+            )
+        for group in growth.interaction_constraints:
+            for feature in group:
+                check_integer("interaction_constraints", feature, low=0, high=matrix.n_features - 1)
         self.direction[: len(given)] = given
         bins = matrix.cuts.n_bins
         self.bins = np.where(matrix.cuts.categorical, 0, bins)

@@ -36,20 +36,34 @@ class Predictor:
         """Return ``start`` plus the leaf values of all trees, summed in float32 in their order.
 
         Args:
-            x: Values, (n, F), C order; NaN is missing.
+            x: Values, (n, F); NaN is missing.
             start: Base scores, (groups,) or (n, groups).
 
         Returns:
             Margins, (n, groups).
+
+        Raises:
+            ValueError: Another number of features, or a start of another shape.
         """
+        x = self.forest.table(x)
         sums = np.empty((len(x), self.forest.n_groups), np.float32)
-        sums[:] = start
+        try:
+            sums[:] = start
+        except ValueError:
+            raise ValueError(
+                f"start must be of shape {sums.shape} or {sums.shape[1:]}. Got {np.shape(start)}."
+            ) from None
         add = self._add_packed if self._packed is not None else self._add_plain
         self._each(lambda a, b: add(x, sums, a, b), len(x))
         return sums
 
     def leaves(self, x: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Return the leaf each row reaches in each tree, (n, T)."""
+        """Return the leaf each row reaches in each tree, (n, T).
+
+        Raises:
+            ValueError: Another number of features.
+        """
+        x = self.forest.table(x)
         reached = np.empty((len(x), len(self.forest)), np.int32)
         self._each(lambda a, b: self._reach(x[a:b], reached[a:b]), len(x))
         return reached

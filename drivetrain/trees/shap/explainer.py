@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.core.checks import check_array
 from drivetrain.trees.forest import Forest
 from drivetrain.trees.shap._numba import LANES, attribute, attribute_pairs
 from drivetrain.trees.shap.paths import Paths, find_paths
@@ -83,9 +84,13 @@ class Explainer:
         """Return the Shapley values, (n, groups, F + 1); the last is the expectation.
 
         Args:
-            x: Values, (n, F), C order; NaN is missing.
+            x: Values, (n, F); NaN is missing.
             base: Margins that the trees are added to, (groups,).
+
+        Raises:
+            ValueError: Another number of features or of base margins.
         """
+        x, base = self.forest.table(x), self._starts(base)
         features = self.forest.n_features
         out = np.empty((len(x), self.forest.n_groups, features + 1))
 
@@ -109,9 +114,13 @@ class Explainer:
         Rows sum to the Shapley values; the last row and column hold the expectation.
 
         Args:
-            x: Values, (n, F), C order; NaN is missing.
+            x: Values, (n, F); NaN is missing.
             base: Margins that the trees are added to, (groups,).
+
+        Raises:
+            ValueError: Another number of features or of base margins.
         """
+        x, base = self.forest.table(x), self._starts(base)
         features = self.forest.n_features
         out = np.zeros((len(x), self.forest.n_groups, features + 1, features + 1))
         alone = self.values(x, base)
@@ -131,6 +140,12 @@ class Explainer:
         inner = np.arange(features + 1)
         out[..., inner, inner] = alone - out.sum(axis=-1)
         return out
+
+    def _starts(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
+        starts = check_array("base", base, ndim=1, dtype=np.float32)
+        if len(starts) != self.forest.n_groups:
+            raise ValueError(f"base must hold {self.forest.n_groups} margins. Got {len(starts)}.")
+        return starts
 
     @property
     def _deepest(self) -> int:
