@@ -1,6 +1,5 @@
 """One round of boosting after another, on data binned once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,15 +9,12 @@ from numpy.typing import NDArray
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.objectives.counts import Poisson
-from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
-from drivetrain.trees.binning.cuts import find_cuts
-from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
+from drivetrain.boosting.planters import planter_for
 from drivetrain.trees.forest import Forest, join
 from drivetrain.trees.growing._numba import add_value
-from drivetrain.trees.growing.gradients import pack_gradients
-from drivetrain.trees.growing.grower import Grower, Grown
-from drivetrain.trees.growing.planting import to_forest
+from drivetrain.trees.planter import Planted
 from drivetrain.trees.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -53,12 +49,11 @@ class Rounds:
         self.forests: list[Forest] = [] if start is None else [start.forest]
         self.sizes: list[int] = [0] if start is None else list(start.rounds)
         self.margin = self.margins_of(data)
-        self.matrix = _binned(data, settings)
         growth = settings.growth
         if isinstance(objective, Poisson) and not growth.max_delta_step:
             # XGBoost bounds the leaves of counts as well as inflating their h.
             growth = replace(growth, max_delta_step=objective.max_delta_step)
-        self.grower = Grower(self.matrix, growth, threads=settings.threads)
+        self.planter = planter_for(data, settings, growth)
 
     def margins_of(self, data: Dataset) -> Floats:
         """Return the margins of any rows under the trees so far, (n, groups)."""
@@ -85,16 +80,13 @@ class Rounds:
         self.sizes.append(self.sizes[-1] + self.groups)
         return forest
 
-    def _gradients(self, number: int) -> tuple[Floats, Floats]:
+    def _gradients(self, number: int) -> tuple[Gradient, Gradient]:
         """Return g and h of the objective, which may be anybody's: kernels trust what they get.
 
         Raises:
             ValueError: Of another shape, NaN, or a negative h; the round is named.
         """
-        g, h = (
-            np.ascontiguousarray(v, np.float32)
-            for v in self.objective.gradients(self.margin, self.data)
-        )
+        g, h = (_settled(v) for v in self.objective.gradients(self.margin, self.data))
         where = f"{self.objective.name} in round {number}"
         if g.shape != self.margin.shape or h.shape not in (g.shape, (1, 1)):
             raise ValueError(
@@ -106,44 +98,51 @@ class Rounds:
         return g, h
 
     def _tree(
-        self, g: Floats, h: Floats, group: int, number: int, rows: NDArray[np.uint32] | None
+        self, g: Gradient, h: Gradient, group: int, number: int, rows: NDArray[np.uint32] | None
     ) -> Forest:
         seed = (self.settings.random_state * 1_000_003 + number) * 1009 + group
-        own = np.ascontiguousarray(h[:, min(group, h.shape[1] - 1)])
-        pairs = pack_gradients(np.ascontiguousarray(g[:, group]), own, seed=seed)
-        grown = self._renewed(self.grower.grow(pairs, rows, seed=seed), group)
-        rate = self.settings.learning_rate
-        forest = to_forest(
-            grown, self.matrix.cuts, shrinkage=rate, group=group, n_groups=self.groups
+        own = min(group, h.shape[1] - 1)
+        planted = self.planter.plant(
+            np.ascontiguousarray(g[:, group : group + 1]),
+            np.ascontiguousarray(h[:, own : own + 1]),
+            rows,
+            seed=seed,
         )
-        self._apply(grown, forest, group, rows)
+        # The rate as a float32, like XGBoost's; one rounding, of the product.
+        rate = float(np.float32(self.settings.learning_rate))
+        values = (rate * self._renewed(planted, group)).astype(np.float32)
+        forest = planted.forest(values, group=group, n_groups=self.groups)
+        self._apply(planted, forest, values, group, rows)
         return forest
 
-    def _renewed(self, grown: Grown, group: int) -> Grown:
-        """Set the leaves to a quantile of their residuals where the objective asks for it."""
+    def _renewed(self, planted: Planted, group: int) -> NDArray[np.float64]:
+        """Return the leaves' weights: a quantile of their residuals where the objective asks."""
         alpha = self.objective.leaf_quantile(group)
         if alpha is None:
-            return grown
+            return planted.values
         data = self.data
         column = min(group, data.labels.shape[1] - 1)
         residual = data.labels[:, column] - self.margin[:, group]
-        values = grown.values.copy()
-        for k, leaf in enumerate(grown.leaves):
-            rows = grown.rows[slice(*grown.span[leaf])]
+        values = np.empty_like(planted.values)
+        for k in range(len(values)):
+            rows = planted.rows_of(k)
             weight = None if data.weight is None else data.weight[rows]
             values[k] = quantile(residual[rows], alpha, weight)
-        return replace(grown, values=values)
+        return values
 
     def _apply(
-        self, grown: Grown, forest: Forest, group: int, rows: NDArray[np.uint32] | None
+        self,
+        planted: Planted,
+        forest: Forest,
+        values: Floats,
+        group: int,
+        rows: NDArray[np.uint32] | None,
     ) -> None:
         """Add the tree to the margins: by leaf for the rows it was grown on, else by walking."""
         margin = self.margin[:, group]
         own = margin if margin.flags.c_contiguous else np.ascontiguousarray(margin)
-        values = (self.settings.learning_rate * grown.values).astype(np.float32)
-        for leaf, value in zip(grown.leaves, values):
-            begin, end = grown.span[leaf]
-            add_value(own, grown.rows[begin:end], value)
+        for k in range(len(values)):
+            add_value(own, planted.rows_of(k), values[k, 0])
         if rows is not None:
             others = np.ones(len(own), np.bool_)
             others[rows] = False
@@ -164,11 +163,12 @@ class Rounds:
 
     def finish(self, best_round: int | None) -> Booster:
         """Return the model; the threads end."""
-        self.grower.close()
+        self.planter.close()
         rounds = np.array(self.sizes, np.int64)
-        nothing = self.grower.matrix
         return Booster(
-            forest=join(self.forests) if self.forests else _no_trees(nothing, self.groups),
+            forest=join(self.forests)
+            if self.forests
+            else _no_trees(self.data.x.shape[1], self.groups),
             base_score=self.base_score,
             objective=self.objective,
             rounds=rounds,
@@ -179,15 +179,12 @@ class Rounds:
         )
 
 
-def _binned(data: Dataset, settings: "Settings") -> BinnedMatrix:
-    with ThreadPoolExecutor(settings.threads) as executor:
-        cuts = find_cuts(
-            data.x, max_bins=settings.max_bin, categorical=data.categorical, executor=executor
-        )
-        return bin_matrix(data.x, cuts, executor=executor)
+def _settled(given: Gradient) -> Gradient:
+    kind = np.float64 if given.dtype == np.float64 else np.float32
+    return np.ascontiguousarray(given, kind)
 
 
-def _no_trees(matrix: BinnedMatrix, groups: int) -> Forest:
+def _no_trees(features: int, groups: int) -> Forest:
     return Forest(
         offsets=np.zeros(1, np.int64),
         left=np.empty(0, np.int32),
@@ -199,7 +196,7 @@ def _no_trees(matrix: BinnedMatrix, groups: int) -> Forest:
         cover=np.empty(0, np.float32),
         gain=np.empty(0, np.float32),
         group=np.empty(0, np.int32),
-        n_features=matrix.n_features,
+        n_features=features,
         n_groups=groups,
         set_offsets=np.zeros(1, np.int64),
         sets=np.empty(0, np.int32),

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from drivetrain.trees import reference
 from drivetrain.trees.binning.cuts import find_cuts
 from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
+from drivetrain.trees.forest import Forest
 from drivetrain.trees.growing.gradients import pack_gradients
 from drivetrain.trees.growing.grower import Grower, Grown
+from drivetrain.trees.growing.planting import to_planted
 from drivetrain.trees.growing.settings import Growth
 
 
@@ -20,6 +22,11 @@ def problem(seed: int, n: int, features: int) -> tuple[BinnedMatrix, np.ndarray]
     # Whole numbers would tie, and ties fall where the last bit of a gain says.
     g = rng.normal(0, 300, n).astype(np.float32)
     return bin_matrix(x, find_cuts(x, max_bins=255)), g
+
+
+def _forest(grown: Grown, matrix: BinnedMatrix) -> Forest:
+    planted = to_planted(grown, matrix.cuts)
+    return planted.forest(planted.values.astype(np.float32))
 
 
 def leaf_of(grown: Grown, n: int) -> np.ndarray:
@@ -104,10 +111,9 @@ def test_monotone_constraints_hold_on_every_path() -> None:
     value = np.zeros(4000)
     for node, v in zip(grown.leaves, grown.values):
         value[grown.rows[slice(*grown.span[node])]] = v
-    from drivetrain.trees.growing.planting import to_forest
     from drivetrain.trees.prediction.predictor import Predictor
 
-    predictor = Predictor(to_forest(grown, matrix.cuts))
+    predictor = Predictor(_forest(grown, matrix))
     grid = np.linspace(0, 1, 200, dtype=np.float32)
     for other in rng.random((20, 2)).astype(np.float32):
         line = np.stack([grid, *(np.full(200, v, np.float32) for v in other)], axis=1)
@@ -178,7 +184,6 @@ def test_categories_are_parted_as_well_as_any_subset_could(
 
 
 def test_rows_go_where_the_planted_categories_send_them() -> None:
-    from drivetrain.trees.growing.planting import to_forest
     from drivetrain.trees.prediction.predictor import Predictor
 
     matrix, x = categorical_matrix(3, 3000, 30)
@@ -186,7 +191,7 @@ def test_rows_go_where_the_planted_categories_send_them() -> None:
     g += np.nan_to_num(np.sin(x[:, 0] * 9)).astype(np.float32) + x[:, 1]
     pairs = pack_gradients(g, np.ones(1, np.float32), seed=0)
     grown = Grower(matrix, Growth(max_depth=6)).grow(pairs)
-    forest = to_forest(grown, matrix.cuts)
+    forest = _forest(grown, matrix)
     assert forest.categorical.any() and not forest.categorical.all()
     value = np.zeros(3000, np.float32)
     for node, v in zip(grown.leaves, grown.values):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
 from drivetrain.core.checks import check_real
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ class Poisson:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return exp(f) - y and exp(f + max_delta_step)."""
         rate = np.exp(margin)
         return weighted(rate - data.labels, np.exp(margin + np.float32(self.max_delta_step)), data)
@@ -98,7 +98,7 @@ class Gamma:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return 1 - y exp(-f) and y exp(-f)."""
         ratio = data.labels * np.exp(-margin)
         return weighted(np.float32(1) - ratio, ratio, data)
@@ -149,7 +149,7 @@ class Tweedie:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return the first and second derivative."""
         a, b = np.float32(1 - self.power), np.float32(2 - self.power)
         low, high = data.labels * np.exp(a * margin), np.exp(b * margin)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
 
 Floats = NDArray[np.float32]
 _LEAST_H = np.float32(1e-16)
@@ -50,7 +50,7 @@ class Logistic:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return p - y and p (1 - p), at least 1e-16."""
         p = sigmoid(margin)
         g, h = p - data.labels, np.maximum(p * (np.float32(1) - p), _LEAST_H)
@@ -114,7 +114,7 @@ class Softmax:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return p_k - [y = k] and 2 p_k (1 - p_k)."""
         p = softmax(margin)
         h = np.maximum(np.float32(2) * p * (np.float32(1) - p), _LEAST_H)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from drivetrain.boosting.dataset import Dataset
 
 Floats = NDArray[np.float32]
+#: Derivatives: float32, or float64 where rows have weights.
+Gradient = NDArray[np.floating]
 
 
 class Objective(Protocol):
@@ -36,7 +38,7 @@ class Objective(Protocol):
         """Return the quantile of its residuals that a leaf is set to; None for the Newton step."""
         ...
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return g, (n, groups), and h, (n, groups) or (1, 1) for the same of all; weights are in.
 
         Args:
@@ -58,11 +60,14 @@ class Objective(Protocol):
         ...
 
 
-def weighted(g: Floats, h: Floats, data: Dataset) -> tuple[Floats, Floats]:
-    """Return both multiplied by the rows' weights."""
+def weighted(g: Floats, h: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
+    """Return both multiplied by the rows' weights.
+
+    The products are float64: a row of weight 3 then sums to what three rows do, to the bit.
+    """
     if data.weight is None:
         return g, h
-    w = data.weight[:, None]
+    w = data.weight.astype(np.float64)[:, None]
     return g * w, np.ascontiguousarray(np.broadcast_to(h, g.shape) * w)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
 from drivetrain.core.checks import check_real
 
 Floats = NDArray[np.float32]
@@ -66,7 +66,7 @@ class AbsoluteError:
         """Return one half: leaves hold medians."""
         return 0.5
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return the sign of f - y, and 1."""
         return weighted(np.sign(margin - data.labels), np.ones((1, 1), np.float32), data)
 
@@ -127,7 +127,7 @@ class Quantiles:
         """Return the group's quantile."""
         return self.alphas[group]
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return 1 - α where f >= y, else -α, and 1."""
         alpha = np.array(self.alphas, np.float32)
         g = np.where(margin >= data.labels, np.float32(1) - alpha, -alpha).astype(np.float32)
@@ -181,7 +181,7 @@ class Expectiles:
         """Return None: leaves keep their Newton step, which is the expectile's own."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return the asymmetric residual and its slope."""
         alpha = np.array(self.alphas, np.float32)
         off = margin - data.labels
@@ -234,7 +234,7 @@ class PseudoHuber:
         """Return None."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return z / s and 1 / s³ with s = sqrt(1 + (z/δ)²)."""
         z, slope = margin - data.labels, np.float32(self.slope)
         s = np.sqrt(np.float32(1) + np.square(z / slope))

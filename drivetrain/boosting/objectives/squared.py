@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
 
 Floats = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ class SquaredError:
         """Return None: leaves keep their Newton step."""
         return None
 
-    def gradients(self, margin: Floats, data: Dataset) -> tuple[Floats, Floats]:
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
         """Return f - y and 1."""
         return weighted(margin - data.labels, np.ones((1, 1), np.float32), data)
 

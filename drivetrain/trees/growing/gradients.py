@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drivetrain.trees.growing._numba import gradient_sums, pack
 
-Floats = NDArray[np.float32]
+Gradient = NDArray[np.floating]
 
 # Any subset of rows must fit: sums of g in 31 bits with sign, of h in 32 without. The tenth of
 # a bit is room for rounding up: one step a row, up to 10^8 rows.
@@ -29,13 +29,13 @@ class Gradients:
     """
 
     packed: NDArray[np.int64]
-    g: Floats
-    h: Floats
+    g: Gradient
+    h: Gradient
     units: NDArray[np.float64]
     fine: NDArray[np.float64]
 
 
-def _fine(values: Floats, n: int) -> float:
+def _fine(values: Gradient, n: int) -> float:
     """Return the power of two in whose units n values sum within 62 bits."""
     top = float(np.max(np.abs(values), initial=0.0))
     if top == 0.0:
@@ -44,7 +44,7 @@ def _fine(values: Floats, n: int) -> float:
     return float(np.ldexp(1.0, min(_MANTISSA - int(exponent), 1000)))
 
 
-def pack_gradients(g: Floats, h: Floats, *, seed: int, first: int = 0) -> Gradients:
+def pack_gradients(g: Gradient, h: Gradient, *, seed: int, first: int = 0) -> Gradients:
     """Return the pairs for one tree.
 
     The scales come from sums of whole numbers, so they do not depend on the order of the rows

@@ -7,19 +7,15 @@ from drivetrain.trees.binning.cuts import Cuts
 from drivetrain.trees.forest import Forest
 from drivetrain.trees.growing import _numba as kernels
 from drivetrain.trees.growing.grower import Grown
+from drivetrain.trees.planter import Planted
 
 
-def to_forest(
-    grown: Grown, cuts: Cuts, *, shrinkage: float = 1.0, group: int = 0, n_groups: int = 1
-) -> Forest:
-    """Return the grown tree as a forest of one, its nodes numbered level by level.
+def to_planted(grown: Grown, cuts: Cuts) -> Planted:
+    """Return the grown tree, its nodes numbered level by level.
 
     Args:
         grown: The tree.
         cuts: What its bins mean.
-        shrinkage: What its leaf weights are multiplied by.
-        group: The output it adds to.
-        n_groups: Outputs of the model.
     """
     order, number = _levels(grown.left)
     records = grown.records[order]
@@ -27,27 +23,31 @@ def to_forest(
     inner = children >= 0
     left = np.where(inner, number[np.where(inner, children, 0)], -1).astype(np.int32)
     feature = np.where(inner, records[:, kernels.FEATURE], 0).astype(np.int32)
-    value = np.zeros(len(grown.left), np.float32)
-    value[grown.leaves] = (shrinkage * grown.values).astype(np.float32)
-    size = len(order)
     categorical = inner & (records[:, kernels.BIN] < 0)
     set_offsets, sets = _sets(grown, order, categorical, cuts)
-    return Forest(
-        offsets=np.array([0, size]),
+    shape = Forest(
+        offsets=np.array([0, len(order)]),
         left=left,
         right=np.where(inner, left + 1, -1).astype(np.int32),
         feature=feature,
         threshold=_thresholds(records, feature, inner & ~categorical, cuts),
         default_left=inner & (records[:, kernels.DEFAULT_LEFT] > 0),
-        value=value[order][:, None],
+        value=np.zeros((len(order), 1), np.float32),
         cover=records[:, kernels.H].astype(np.float32),
         gain=np.where(inner, records[:, kernels.GAIN], 0).astype(np.float32),
-        group=np.array([group], np.int32),
+        group=np.zeros(1, np.int32),
         n_features=len(cuts.lowest),
-        n_groups=n_groups,
+        n_groups=1,
         set_offsets=set_offsets,
         sets=sets,
         categorical=categorical,
+    )
+    return Planted(
+        shape=shape,
+        leaves=number[grown.leaves],
+        values=grown.values[:, None],
+        rows=grown.rows,
+        ends=np.append(grown.span[grown.leaves, 0], len(grown.rows)),
     )
 
 

@@ -1,0 +1,34 @@
+"""Which planter grows the trees that the settings ask for."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.trees.binning.cuts import find_cuts
+from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
+from drivetrain.trees.growing.packed import PackedPlanter
+from drivetrain.trees.growing.settings import Growth
+from drivetrain.trees.planter import Planter
+
+if TYPE_CHECKING:
+    from drivetrain.boosting.training import Settings
+
+
+def planter_for(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
+    """Return what grows trees on the data.
+
+    Args:
+        data: The rows.
+        settings: The method and its number of bins and threads.
+        growth: The rules of a tree, as the objective has amended them.
+    """
+    return PackedPlanter(binned(data, settings), growth, threads=settings.threads)
+
+
+def binned(data: Dataset, settings: "Settings") -> BinnedMatrix:
+    """Return the data cut into bins."""
+    with ThreadPoolExecutor(settings.threads) as executor:
+        cuts = find_cuts(
+            data.x, max_bins=settings.max_bin, categorical=data.categorical, executor=executor
+        )
+        return bin_matrix(data.x, cuts, executor=executor)
