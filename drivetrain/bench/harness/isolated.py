@@ -22,12 +22,25 @@ class Reply:
 
 
 def isolated(
-    name: str, *, python: str | os.PathLike[str], adapter: str | os.PathLike[str], **arrays: Any
+    name: str,
+    *,
+    python: str | os.PathLike[str],
+    adapter: str | os.PathLike[str],
+    grade: Callable[[Any], Any] = lambda answer: answer,
+    **arrays: Any,
 ) -> Contender:
     """Return a contender that runs ``adapter`` in the interpreter ``python``.
 
     The adapter is a Python file with ``prepare(**arrays) -> Callable[[], array]``. Only what the
-    returned function does is timed, by the other process's clock.
+    returned function does is timed, by the other process's clock; what turns its result into an
+    array (``__array__``) is not.
+
+    Args:
+        name: As printed.
+        python: The interpreter.
+        adapter: The file.
+        grade: Turns its answer into what is compared.
+        arrays: What ``prepare`` is given.
 
     Raises:
         MissingDependency: There is no such interpreter, or the adapter cannot import its peer.
@@ -46,7 +59,7 @@ def isolated(
         _close(process)
         raise
     run: Callable[[], Reply] = lambda: _ask(process, name, "run", {})  # noqa: E731
-    contender = Contender(name=name, run=run, answer=lambda: run().answer)
+    contender = Contender(name=name, run=run, answer=lambda: grade(run().answer))
     # The contender owns the process: when a case is done and dropped, so is the interpreter.
     weakref.finalize(contender, _close, process)
     return contender
