@@ -1,13 +1,19 @@
 """What boosting learns from: values, labels, weights, and what the columns are called."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.core.checks import check_array
+from drivetrain.trees.binning.cuts import Cuts
+from drivetrain.trees.binning.matrix import BinnedMatrix
+from drivetrain.trees.forest import Forest
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 # Columns with a row each; those of rank 1 or 2 become a column a target or group.
 _RANKS: dict[str, tuple[int, ...]] = {
@@ -18,13 +24,44 @@ _RANKS: dict[str, tuple[int, ...]] = {
 }
 
 
+class Table(Protocol):
+    """Values that are not in memory: read in blocks, binned once."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield all rows in order: the number of each block's first row, and its values, (m, F)."""
+        ...
+
+    def binned(self, find: Callable[..., Cuts], method: str, *, threads: int = 1) -> BinnedMatrix:
+        """Return the rows as bins.
+
+        Args:
+            find: Called with some columns, (n, k), ``categorical=`` (k,) and ``executor=``.
+            method: What tells this way of cutting from others.
+            threads: Threads.
+        """
+        ...
+
+    def walked(self, forest: Forest, margin: Floats, rows: Rows | None, threads: int) -> Floats:
+        """Return the margins of all rows, or of some, with a forest's leaves added."""
+        ...
+
+    def take(self, rows: Rows) -> "Table":
+        """Return some of the rows; their numbers must rise."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Rows and what is known of them.
 
     Attributes:
         x: Values, (n, F); NaN is missing. A categorical column holds the whole numbers
-            of its categories.
+            of its categories. Without columns, (n, 0), where they are in a ``table``.
         label: Targets, (n,) or (n, targets), or None where only predictions are wanted.
         weight: Weight of each row, (n,), not negative, or None for 1 each.
         base_margin: Margin to start from, (n,) or (n, groups), or None for the model's base score.
@@ -34,6 +71,7 @@ class Dataset:
         categorical: Whether a column is categorical, (F,).
         categories: The values that the whole numbers of each categorical column stand for, by
             column; empty where they stand for themselves.
+        table: Where the values are if they are not in memory.
     """
 
     x: Floats
@@ -45,6 +83,7 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     categorical: NDArray[np.bool_] | None = None
     categories: tuple[tuple[object, ...], ...] = ()
+    table: Table | None = None
 
     def __post_init__(self) -> None:
         """Settle every column's type, shape and layout: the kernels take them as they are.
@@ -66,11 +105,16 @@ class Dataset:
             object.__setattr__(self, name, np.ascontiguousarray(wide))
         for name in ("feature_names", "categorical"):
             held = getattr(self, name)
-            if held is not None and len(held) not in (0, x.shape[1]):
-                raise ValueError(f"{name} must have {x.shape[1]} entries. Got {len(held)}.")
+            if held is not None and len(held) not in (0, self.n_features):
+                raise ValueError(f"{name} must have {self.n_features} entries. Got {len(held)}.")
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return int(self.x.shape[1]) if self.table is None else self.table.n_features
 
     @property
     def labels(self) -> Floats:
@@ -103,4 +147,22 @@ class Dataset:
             feature_names=self.feature_names,
             categorical=self.categorical,
             categories=self.categories,
+            table=None if self.table is None else self.table.take(rows),
         )
+
+
+def check_values(x: Floats, categorical: NDArray[np.bool_] | None) -> None:
+    """Raise a ValueError that names the first infinite value, or the first that is no category."""
+    if np.isinf(x).any():
+        row, at = (int(v) for v in np.argwhere(np.isinf(x))[0])
+        raise ValueError(f"x must not be infinite. Got {x[row, at]} at {row, at}.")
+    for column in np.flatnonzero(() if categorical is None else categorical):
+        codes = x[:, column]
+        # 65535 stands for a missing value among 16 bits.
+        strange = (codes < 0) | (codes >= 65535) | (codes != np.floor(codes))
+        wrong = np.flatnonzero(strange & ~np.isnan(codes))
+        if len(wrong):
+            got = f"{codes[wrong[0]]} in row {wrong[0]}"
+            raise ValueError(
+                f"x column {column} holds categories: whole numbers below 65535. Got {got}."
+            )

@@ -1,6 +1,7 @@
 """Which planter grows the trees that the settings ask for."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivetrain.boosting.dataset import Dataset
@@ -27,6 +28,9 @@ def planter_for(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
 
 def binned(data: Dataset, settings: "Settings") -> BinnedMatrix:
     """Return the data cut into bins."""
+    if data.table is not None:
+        find = partial(find_cuts, max_bins=settings.max_bin)
+        return data.table.binned(find, f"greedy {settings.max_bin}", threads=settings.threads)
     with ThreadPoolExecutor(settings.threads) as executor:
         cuts = find_cuts(
             data.x, max_bins=settings.max_bin, categorical=data.categorical, executor=executor

@@ -12,10 +12,10 @@ from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
 from drivetrain.boosting.planters import planter_for
+from drivetrain.boosting.walking import walked
 from drivetrain.trees.forest import Forest, join
 from drivetrain.trees.growing._numba import add_value
 from drivetrain.trees.planter import Planted
-from drivetrain.trees.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
@@ -67,7 +67,7 @@ class Rounds:
 
     def add(self, forest: Forest, data: Dataset, margin: Floats) -> Floats:
         """Return the margins of any rows with the trees added."""
-        return Predictor(forest, threads=self.settings.threads).margin(data.x, margin)
+        return walked(data, forest, margin, threads=self.settings.threads)
 
     def advance(self) -> Forest:
         """Grow one tree a group on the gradients at the present margins; return them."""
@@ -144,11 +144,11 @@ class Rounds:
         for k in range(len(values)):
             add_value(own, planted.rows_of(k), values[k, 0])
         if rows is not None:
-            others = np.ones(len(own), np.bool_)
-            others[rows] = False
-            x = np.ascontiguousarray(self.data.x[others])
-            zero = np.zeros((len(x), self.groups), np.float32)
-            own[others] += Predictor(forest).margin(x, zero)[:, group]
+            left_out = np.ones(len(own), np.bool_)
+            left_out[rows] = False
+            others = np.flatnonzero(left_out)
+            zero = np.zeros((len(others), self.groups), np.float32)
+            own[others] += walked(self.data, forest, zero, rows=others)[:, group]
         if own is not margin:
             self.margin[:, group] = own
 
@@ -168,7 +168,7 @@ class Rounds:
         return Booster(
             forest=join(self.forests)
             if self.forests
-            else _no_trees(self.data.x.shape[1], self.groups),
+            else _no_trees(self.data.n_features, self.groups),
             base_score=self.base_score,
             objective=self.objective,
             rounds=rounds,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
-from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.dataset import Dataset, check_values
 from drivetrain.boosting.metrics import RISING, metric_named
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
@@ -122,16 +122,12 @@ def _best(values: list[float], metric: str) -> int:
 
 def check_dataset(data: Dataset) -> None:
     """Raise a ValueError where training cannot begin: what is empty, infinite or negative."""
-    n, features = data.x.shape
-    if not n:
+    if not len(data):
         raise ValueError("x must have at least one row. Got none.")
-    if not features:
+    if not data.n_features:
         raise ValueError("x must have at least one feature. Got none.")
-    with np.errstate(over="ignore"):
-        if np.isinf(data.x).any():
-            row, column = (int(v) for v in np.argwhere(np.isinf(data.x))[0])
-            raise ValueError(f"x must not be infinite. Got {data.x[row, column]} at {row, column}.")
-    _check_categories(data)
+    if data.table is None:
+        check_values(data.x, data.categorical)
     if data.weight is not None:
         wrong = np.flatnonzero(~(data.weight >= 0) | np.isinf(data.weight))
         if len(wrong):
@@ -139,16 +135,3 @@ def check_dataset(data: Dataset) -> None:
             raise ValueError(f"weight must be >= 0 and finite. Got {got}.")
         if not data.weight.any():
             raise ValueError("weight must not be 0 for every row.")
-
-
-def _check_categories(data: Dataset) -> None:
-    for column in np.flatnonzero(() if data.categorical is None else data.categorical):
-        codes = data.x[:, column]
-        # 65535 stands for a missing value among 16 bits.
-        strange = (codes < 0) | (codes >= 65535) | (codes != np.floor(codes))
-        wrong = np.flatnonzero(strange & ~np.isnan(codes))
-        if len(wrong):
-            got = f"{codes[wrong[0]]} in row {wrong[0]}"
-            raise ValueError(
-                f"x column {column} holds categories: whole numbers below 65535. Got {got}."
-            )
