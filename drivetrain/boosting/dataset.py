@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.boosting.queries import check_offsets, offsets_after, query_of_row, spread
 from drivetrain.core.checks import check_array
 from drivetrain.trees.binning.cuts import Cuts
 from drivetrain.trees.binning.matrix import BinnedMatrix
@@ -63,7 +64,8 @@ class Dataset:
         x: Values, (n, F); NaN is missing. A categorical column holds the whole numbers
             of its categories. Without columns, (n, 0), where they are in a ``table``.
         label: Targets, (n,) or (n, targets), or None where only predictions are wanted.
-        weight: Weight of each row, (n,), not negative, or None for 1 each.
+        weight: Weight of each row, (n,), not negative, or None for 1 each. Where there are
+            queries it may be given a query, (queries,); it is kept a row.
         base_margin: Margin to start from, (n,) or (n, groups), or None for the model's base score.
         group_offsets: Where each query's rows begin, (queries + 1,), or None.
         label_bounds: Least and greatest survival time of each row, (n, 2), or None.
@@ -94,11 +96,16 @@ class Dataset:
         """
         x = np.ascontiguousarray(check_array("x", self.x, ndim=2, dtype=np.float32))
         object.__setattr__(self, "x", x)
+        if self.group_offsets is not None:
+            offsets = check_offsets(self.group_offsets, len(x))
+            object.__setattr__(self, "group_offsets", offsets)
         for name, ranks in _RANKS.items():
             given = getattr(self, name)
             if given is None:
                 continue
             column = check_array(name, given, ndim=ranks, dtype=np.float32)
+            if name == "weight":
+                column = spread(column, self.group_offsets)
             if len(column) != len(x):
                 raise ValueError(f"{name} must have {len(x)} rows. Got {len(column)}.")
             wide = column[:, None] if column.ndim == 1 and ranks == (1, 2) else column
@@ -132,8 +139,31 @@ class Dataset:
         """The only target, (n,)."""
         return self.labels[:, 0]
 
+    @property
+    def query_of_row(self) -> NDArray[np.int64] | None:
+        """The number of each row's query, (n,), or None where there are none."""
+        return None if self.group_offsets is None else query_of_row(self.group_offsets)
+
+    def take_queries(self, queries: NDArray[np.int64]) -> "Dataset":
+        """Return the rows of some queries.
+
+        Args:
+            queries: Their numbers, in any order.
+
+        Raises:
+            ValueError: There are no queries.
+        """
+        numbers = self.query_of_row
+        if numbers is None:
+            raise ValueError("group_offsets is missing: there are no queries to take.")
+        return self.take(np.flatnonzero(np.isin(numbers, queries)))
+
     def take(self, rows: NDArray[np.int64]) -> "Dataset":
-        """Return some of the rows, without their queries."""
+        """Return some of the rows, in their queries.
+
+        Args:
+            rows: Numbers of rows; where there are queries they must rise.
+        """
 
         def some(column: Floats | None) -> Floats | None:
             return None if column is None else np.ascontiguousarray(column[rows])
@@ -143,6 +173,9 @@ class Dataset:
             label=some(self.label),
             weight=some(self.weight),
             base_margin=some(self.base_margin),
+            group_offsets=None
+            if self.group_offsets is None
+            else offsets_after(self.group_offsets, rows),
             label_bounds=some(self.label_bounds),
             feature_names=self.feature_names,
             categorical=self.categorical,
