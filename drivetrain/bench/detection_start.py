@@ -2,10 +2,7 @@
 
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +10,7 @@ from pathlib import Path
 
 from drivetrain.bench.detection import share_threads
 from drivetrain.bench.harness.case import Case, Contender, Measure, Race
+from drivetrain.bench.harness.fresh import Process, compiling, fresh
 from drivetrain.bench.problems import detection as problem
 from drivetrain.core.errors import require
 
@@ -31,21 +29,6 @@ THEIRS = (
     "    judge.evaluate(); judge.accumulate(); judge.summarize()\n"
     "print(judge.stats[0])"
 )
-
-
-@dataclass(frozen=True)
-class Process:
-    """What a fresh process printed, and what it took.
-
-    Attributes:
-        ap: The AP it printed.
-        seconds: Wall time from start to end.
-        peak: The most memory that was resident, bytes.
-    """
-
-    ap: float
-    seconds: float
-    peak: int
 
 
 @dataclass
@@ -73,7 +56,7 @@ def cases() -> Iterator[Case]:
     problem.write_boxes(folder)
     files = folder / "gt.json", folder / "dt_bbox.json"
     with tempfile.TemporaryDirectory() as cache:
-        ours = partial(fresh, OURS, files, threads, cache)
+        ours = partial(_run, OURS, files, threads, cache)
         ours()
         yield Race(
             name="boxes-cold-process",
@@ -86,7 +69,7 @@ def cases() -> Iterator[Case]:
             aim=1.0,
             repeats=REPEATS,
         )
-        peaks = Peaks(ours, partial(fresh, THEIRS, files, threads))
+        peaks = Peaks(ours, partial(_run, THEIRS, files, threads))
         yield Measure(
             name="boxes-peak-memory",
             what="most memory of that process, as a share of hotcoco's",
@@ -104,54 +87,26 @@ def cases() -> Iterator[Case]:
     )
 
 
-def fresh(code: str, files: Files, threads: int, cache: str = "") -> Process:
-    """Run code in a fresh interpreter.
-
-    Args:
-        code: A program with places for ``truth``, ``found`` and ``threads``; it prints the AP.
-        files: Truths and detections.
-        threads: For every library alike.
-        cache: Folder of Numba's compiled kernels.
-
-    Raises:
-        RuntimeError: The process failed; its last words are told.
-    """
+def _program(code: str, files: Files, threads: int) -> str:
     truth, found = map(os.fspath, files)
-    report = (
-        # ru_maxrss would count the process that this one was forked from.
-        "\nstatus = open('/proc/self/status').read().split()"
-        "\nprint(status[status.index('VmHWM:') + 1])"
-        "\nimport time; print(time.clock_gettime(time.CLOCK_MONOTONIC))"
-    )
-    program = code.format(truth=truth, found=found, threads=threads) + report
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    if cache:
-        environment["NUMBA_CACHE_DIR"] = cache
-    began = time.clock_gettime(time.CLOCK_MONOTONIC)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the process failed: {done.stderr.strip()[-300:]}")
-    ap, peak, ended = done.stdout.split()[-3:]
-    return Process(ap=float(ap), seconds=float(ended) - began, peak=1024 * int(peak))
+    return code.format(truth=truth, found=found, threads=threads)
+
+
+def _run(code: str, files: Files, threads: int, cache: str = "") -> Process:
+    rayon = {"RAYON_NUM_THREADS": str(threads)}
+    return fresh(_program(code, files, threads), cache=cache, environment=rayon)
 
 
 def _compiling(files: Files, threads: int) -> Process:
-    with tempfile.TemporaryDirectory() as cache:
-        return fresh(OURS, files, threads, cache)
+    return compiling(_program(OURS, files, threads))
 
 
 def _hotcoco(files: Files, threads: int) -> Contender:
     require("hotcoco", "drivetrain[peers]")
-    return Contender(name="hotcoco", run=partial(fresh, THEIRS, files, threads))
+    return Contender(name="hotcoco", run=partial(_run, THEIRS, files, threads))
 
 
 def _same(ours: Process, theirs: Process) -> str:
-    assert ours.ap == theirs.ap, f"AP {ours.ap} and {theirs.ap}"
-    return f"AP {ours.ap:.6f}, the same bits"
+    (a,), (b,) = ours.words, theirs.words
+    assert float(a) == float(b), f"AP {a} and {b}"
+    return f"AP {float(a):.6f}, the same bits"
