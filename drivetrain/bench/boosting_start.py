@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from drivetrain.bench.harness.case import Case, Measure
+from drivetrain.bench.harness.case import Case, Contender, Measure, Race
 from drivetrain.bench.harness.fresh import Process, compiling, fresh
 from drivetrain.bench.problems.trees import Table, collisions, flights
 from drivetrain.boosting.dataset import Dataset
@@ -21,9 +21,17 @@ from drivetrain.trees.growing.settings import Growth
 #: A first fit and prediction, small enough to take no time itself.
 FIRST = """
 import numpy as np
-from drivetrain.boosting import BoostedTreesRegressor
+from drivetrain.boosting.compat import DMatrix, train
 x = np.random.default_rng(0).normal(size=(2000, 10)).astype(np.float32)
-BoostedTreesRegressor(n_estimators=10, n_jobs=1).fit(x, x[:, 0]).predict(x)
+data = DMatrix(x, x[:, 0])
+train({"nthread": 1}, data, 10).predict(data)
+"""
+#: The same by scikit-learn's face; scikit-learn's own import is most of it.
+ESTIMATOR = """
+import numpy as np
+from {module} import {name}
+x = np.random.default_rng(0).normal(size=(2000, 10)).astype(np.float32)
+{name}(n_estimators=10, n_jobs=1).fit(x, x[:, 0]).predict(x)
 """
 #: Training on a stored table; a file mapped to memory counts in neither.
 OURS = """
@@ -62,6 +70,17 @@ def cases() -> Iterator[Case]:
         unit="s CPU",
         detail=lambda: "2,000 rows of 10 features, 10 trees; median of 5",
     )
+    with tempfile.TemporaryDirectory() as cache:
+        ours = partial(fresh, ESTIMATOR.format(**_OURS), cache=cache)
+        ours()
+        yield Race(
+            name="estimator-process",
+            what="a later process: import, fit and predict by scikit-learn's face, kernels cached",
+            ours=Contender(name="drivetrain", run=ours),
+            peers=(_xgboost,),
+            equal=lambda a, b: "times only",
+            repeats=5,
+        )
     memory = Memory()
     yield Measure(
         name="train-peak-memory",
@@ -77,6 +96,15 @@ def cases() -> Iterator[Case]:
         high=0.0,
         detail=lambda: f"SHA-256 of the file begins {model_hash(flights(), 2)[:12]}",
     )
+
+
+_OURS = {"module": "drivetrain.boosting", "name": "BoostedTreesRegressor"}
+_THEIRS = {"module": "xgboost", "name": "XGBRegressor"}
+
+
+def _xgboost() -> Contender:
+    require("xgboost", "drivetrain[peers]")
+    return Contender(name="XGBoost 3.2", run=partial(fresh, ESTIMATOR.format(**_THEIRS)))
 
 
 def _cached() -> float:

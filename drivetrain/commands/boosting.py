@@ -1,139 +1,204 @@
 """Boosted trees from the shell: fit a table, predict, explain, convert model files."""
 
-import csv
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from drivetrain.commands.boosted.flags import Loss, OptionalPath, Rows, Threads, Trees
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from drivetrain.boosting.booster import Booster
+    from drivetrain.commands.boosted.fitting import Fitted
+    from drivetrain.commands.boosted.rows import Parted
 
-    from drivetrain.boosting.dataset import Dataset
-    from drivetrain.boosting.objectives.objective import Objective
-    from drivetrain.boosting.tables import Encoded
-
-Threads = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Model = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+Table = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Grow a model on a CSV or Parquet table; words become categories, gaps stay gaps."""
+    """Grow a model on a CSV or Parquet table, and write it with a report page.
 
-    table: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
+    Words become categories, gaps stay gaps. Ctrl-C keeps the best rounds so far.
+    """
+
+    table: Table
     """CSV with a header line, or Parquet."""
     target: str
     """The column to predict."""
     out: Path = Path("model.ubj")
     """The model, as XGBoost reads it: .ubj, else JSON."""
-    objective: str = "auto"
-    """XGBoost's name of a loss. auto: classes where the target holds words or is 0 and 1,
-    squared error elsewhere."""
+    report: OptionalPath = None
+    """The report page; beside the model where not given."""
+    no_report: Flag = False
+    """Write no report page."""
     rounds: int = 500
     """Most rounds of boosting."""
     early_stopping: int = 20
     """Rounds without improvement on the held-out rows before stopping; 0 for never."""
-    holdout: float = 0.2
-    """Share of the rows held out to watch."""
-    learning_rate: float = 0.1
-    """What each tree counts."""
-    max_depth: int = 6
-    """Greatest depth; 0 for no limit."""
-    max_leaves: int = 0
-    """Most leaves; 0 for no limit."""
-    subsample: float = 1.0
-    """Share of the rows a round uses."""
+    resume: Flag = False
+    """Go on with the run that was stopped and left --out; all else must be as it was."""
+    start: OptionalPath = None
+    """A model to grow further, ours or XGBoost's."""
     seed: int = 0
     """Seed of all draws."""
     threads: Threads = None
     """Threads; all where not given. The model is the same bits for any number."""
+    rows: Annotated[Rows, tyro.conf.arg(name="")] = field(default_factory=Rows)
+    loss: Annotated[Loss, tyro.conf.arg(name="")] = field(default_factory=Loss)
+    trees: Annotated[Trees, tyro.conf.arg(name="")] = field(default_factory=Trees)
 
     def __post_init__(self) -> None:
-        from drivetrain.core.checks import check_integer, check_real
+        from drivetrain.core.checks import check_integer
 
         check_integer("rounds", self.rounds, low=1)
         check_integer("early_stopping", self.early_stopping, low=0)
-        check_real("holdout", self.holdout, low=0, high=1, open_low=True, open_high=True)
+        check_integer("seed", self.seed, low=0)
+        for one, other in (("resume", "start"), ("no_report", "report")):
+            if getattr(self, one) and getattr(self, other):
+                raise ValueError(f"--{one.replace('_', '-')} and --{other} exclude each other.")
 
-    def run(self) -> None:
-        """Fit, print the watched metric, write the model."""
+    def run(self) -> int | None:
+        """Fit, print what came out, write the model and its page."""
         from drivetrain.boosting.files.model import save_model
-        from drivetrain.boosting.tables import encode, read_table, remember
-        from drivetrain.boosting.training import Watch, boost
+        from drivetrain.boosting.tables import remember
+        from drivetrain.commands.boosted.fitting import fit, recorded
+        from drivetrain.commands.boosted.printed import print_fitted, print_plan
+        from drivetrain.commands.boosted.rows import load
+
+        page = self._page()
+        parted = load(self.table, self.target, rows=self.rows, loss=self.loss, seed=self.seed)
+        start, history = self._beginning(parted.encoded.names)
+        print_plan(self, parted, start)
+        fitted = fit(
+            parted,
+            self._settings(parted, len(start) if start is not None and self.resume else 0),
+            metrics=self.loss.metric,
+            patience=self.early_stopping,
+            start=start,
+            history=history,
+        )
+        model = remember(fitted.model, parted.encoded, parted.classes)
+        model = recorded(model, fitted.history, self.told())
+        save_model(model, self.out)
+        print_fitted(fitted, parted, self.out)
+        if page is not None:
+            self._write_page(page, model, parted, fitted)
+        return 130 if fitted.interrupted else None
+
+    def told(self) -> dict[str, Any]:
+        """Return every flag that the model depends on, as plain data."""
+        groups = {**asdict(self.rows), **asdict(self.loss), **asdict(self.trees)}
+        own = {name: getattr(self, name) for name in ("table", "target", "rounds", "seed")}
+        whole = {**own, "early_stopping": self.early_stopping, **groups}
+        return {name: str(v) if isinstance(v, Path) else v for name, v in whole.items()}
+
+    def _page(self) -> Path | None:
+        """Return where the page goes; learn before the work what would keep it from there."""
+        from drivetrain.core.errors import require
         from drivetrain.core.files import check_writable
-        from drivetrain.core.progress import progress
 
         check_writable(self.out)
-        columns = read_table(self.table)
-        labels = _take(columns, self.target)
-        encoded = encode(columns)
-        objective, target, classes = _objective(self.objective, self.target, labels)
-        train, held = _parted(encoded, target, self.holdout, self.seed)
-        with progress("fit", self.rounds) as advance:
+        if self.no_report:
+            return None
+        page = self.report or self.out.with_suffix(".html")
+        if page.resolve() == self.out.resolve():
+            raise ValueError(f"report must be another path than out. Got {page} twice.")
+        check_writable(page)
+        for package in ("matplotlib", "jinja2"):
+            require(package, "drivetrain[report]")
+        return page
 
-            def after(number: int, history: Any) -> bool:
-                metric, values = list(history["held out"].items())[-1]
-                advance(f"{metric} {values[-1]:.5g}")
-                return False
+    def _beginning(self, names: tuple[str, ...]) -> "tuple[Booster | None, Any]":
+        """Return the model to go on from, and what was seen of its rounds."""
+        from drivetrain.boosting.files.model import load_model
+        from drivetrain.commands.boosted.fitting import check_same, check_start, remembered
 
-            watch = Watch(sets={"held out": held}, patience=self.early_stopping, after_round=after)
-            model, history = boost(train, objective, self._settings(), watch=watch)
-        save_model(remember(model, encoded, classes), self.out)
-        metric, values = list(history["held out"].items())[-1]
-        best = model.best_round if model.best_round is not None else len(values) - 1
-        print(f"{len(train):,} rows to fit, {len(held):,} held out, {model.n_features} features")
-        print(f"{metric} held out {values[best]:.6g} after {best + 1} rounds ({objective.name})")
-        print(f"{self.out}: {len(model.forest):,} trees")
+        if self.start is not None:
+            model = load_model(self.start).used
+            check_start(model, names)
+            return model, None
+        if not self.resume or not self.out.exists():
+            return None, None
+        model = load_model(self.out)
+        history, told = remembered(model)
+        if not told:
+            raise ValueError(f"{self.out} keeps no record of a run: --start goes on from it.")
+        check_same(told, self.told())
+        return model, history
 
-    def _settings(self) -> Any:
+    def _settings(self, parted: "Parted", done: int) -> Any:
         from drivetrain.boosting.estimators.parameters import threads_of
-        from drivetrain.boosting.training import Settings
-        from drivetrain.trees.growing.settings import Growth
 
-        policy: Any = "lossguide" if self.max_leaves else "depthwise"
-        return Settings(
-            n_estimators=self.rounds,
-            learning_rate=self.learning_rate,
-            subsample=self.subsample,
-            random_state=self.seed,
+        return self.trees.settings(
+            parted.encoded.names,
+            rounds=max(0, self.rounds - done),
+            seed=self.seed,
             threads=threads_of(self.threads),
-            growth=Growth(max_depth=self.max_depth, max_leaves=self.max_leaves, grow_policy=policy),
         )
+
+    def _write_page(self, page: Path, model: "Booster", parted: "Parted", fitted: "Fitted") -> None:
+        from drivetrain.gallery.boosting_report.build import write_report
+        from drivetrain.gallery.boosting_report.subject import Subject
+
+        subject = Subject(
+            model=model.used,
+            train=parted.train,
+            held=parted.held,
+            history=fitted.history,
+            classes=parted.classes,
+            target=self.target,
+            source=str(self.table),
+            how=parted.how,
+            settings=self.told(),
+            seconds=fitted.seconds,
+        )
+        write_report(subject, page, seed=self.seed)
+        print(f"{page}: the report")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predict:
     """Predict every row of a table by a saved model, ours or XGBoost's."""
 
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    model: Model
     """A model of XGBoost's format, JSON or UBJSON."""
-    table: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
+    table: Table
     """CSV or Parquet with the model's columns, in any order."""
     out: Path = Path("predictions.csv")
-    """One line a row: the value, or the probability of each class."""
+    """One line a row: the value, or the likeliest class and the probability of each."""
+    margin: Flag = False
+    """Write margins, the sums of the trees, instead."""
+    leaves: Flag = False
+    """Write the leaf that the row reaches in each tree instead."""
     threads: Threads = None
     """Threads; all where not given."""
+
+    def __post_init__(self) -> None:
+        if self.margin and self.leaves:
+            raise ValueError("--margin and --leaves exclude each other.")
 
     def run(self) -> None:
         """Write the predictions."""
         from drivetrain.boosting.estimators.parameters import threads_of
         from drivetrain.boosting.files.model import load_model
-        from drivetrain.boosting.tables import classes_of, encode_for, read_table
+        from drivetrain.boosting.tables import encode_for, read_table
+        from drivetrain.commands.boosted import answers
+        from drivetrain.core.files import check_writable
 
-        model = load_model(self.model)
-        encoded = encode_for(model, read_table(self.table))
-        given = model.predict(encoded.x, threads=threads_of(self.threads))
-        rows = given.reshape(len(given), -1)
-        names = classes_of(model)
-        if len(names) == rows.shape[1] > 1:
-            header = [f"p({name})" for name in names]
-        elif len(names) == 2:
-            header = [f"p({names[1]})"]
+        check_writable(self.out)
+        model, threads = load_model(self.model).used, threads_of(self.threads)
+        x = encode_for(model, read_table(self.table)).x
+        if self.leaves:
+            header, rows = answers.leaves(model.leaves(x, threads=threads))
+        elif self.margin:
+            header, rows = answers.margins(model, model.margin(x, threads=threads))
         else:
-            header = [f"prediction_{k}" if k else "prediction" for k in range(rows.shape[1])]
-        _write_csv(self.out, header, rows)
+            header, rows = answers.predictions(model, model.predict(x, threads=threads))
+        answers.write_csv(self.out, header, rows)
         print(f"{self.out}: {len(rows):,} predictions")
 
 
@@ -141,12 +206,16 @@ class Predict:
 class Explain:
     """How much each feature moved each prediction: exact Shapley values of every row."""
 
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    model: Model
     """A model of XGBoost's format, JSON or UBJSON."""
-    table: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
+    table: Table
     """CSV or Parquet with the model's columns."""
     out: Path = Path("shap.csv")
     """One line a row: a value a feature and the base; a line sums to the margin."""
+    page: OptionalPath = None
+    """Write a page of pictures as well: features that move most, rows coloured by value."""
+    interactions: OptionalPath = None
+    """Write the pairs of features that act together, the strongest first, as CSV."""
     threads: Threads = None
     """Threads; all where not given."""
 
@@ -154,23 +223,47 @@ class Explain:
         """Write the values, and print the features that move most."""
         import numpy as np
 
-        from drivetrain.boosting.estimators.parameters import threads_of
         from drivetrain.boosting.files.model import load_model
         from drivetrain.boosting.tables import encode_for, read_table
-        from drivetrain.trees.shap.explainer import Explainer
+        from drivetrain.commands.boosted import answers
 
+        self._check_targets()
         model = load_model(self.model).used
         encoded = encode_for(model, read_table(self.table))
-        explainer = Explainer(model.forest, threads=threads_of(self.threads))
-        values = explainer.values(encoded.x, model.objective.to_margin(model.base_score))
-        groups = values.shape[1]
-        names = [*encoded.names, "base"]
-        header = [f"{name} [{k}]" if groups > 1 else name for k in range(groups) for name in names]
-        _write_csv(self.out, header, values.reshape(len(values), -1))
+        explainer, base = self._explainer(model)
+        values = explainer.values(encoded.x, base)
+        answers.write_csv(self.out, *answers.contributions(model, encoded.names, values))
         moved = np.abs(values[:, :, :-1]).mean(axis=(0, 1))
         for place in np.argsort(-moved, kind="stable")[:10]:
             print(f"{encoded.names[place]:<24}{moved[place]:>12.5g}")
         print(f"{self.out}: {len(values):,} rows; mean absolute Shapley values above")
+        if self.interactions is not None:
+            both = explainer.interactions(encoded.x, base)
+            answers.write_csv(self.interactions, *answers.pairs(encoded.names, both))
+            print(f"{self.interactions}: pairs of features by mean size")
+        if self.page is not None:
+            from drivetrain.gallery.boosting_report.explained import write_explained
+
+            write_explained(model, encoded, values, self.page, source=str(self.table))
+            print(f"{self.page}: the pictures")
+
+    def _check_targets(self) -> None:
+        from drivetrain.core.errors import require
+        from drivetrain.core.files import check_writable
+
+        for path in (self.out, self.page, self.interactions):
+            if path is not None:
+                check_writable(path)
+        if self.page is not None:
+            for package in ("matplotlib", "jinja2"):
+                require(package, "drivetrain[report]")
+
+    def _explainer(self, model: "Booster") -> Any:
+        from drivetrain.boosting.estimators.parameters import threads_of
+        from drivetrain.trees.shap.explainer import Explainer
+
+        base = model.objective.to_margin(model.base_score)
+        return Explainer(model.forest, threads=threads_of(self.threads)), base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,68 +278,9 @@ class Convert:
     def run(self) -> None:
         """Read with every index checked, and write."""
         from drivetrain.boosting.files.model import load_model, save_model
+        from drivetrain.core.files import check_writable
 
+        check_writable(self.target)
         model = load_model(self.source)
         save_model(model, self.target)
         print(f"{self.target}: {len(model.forest):,} trees, {model.objective.name}")
-
-
-def _take(columns: "dict[str, NDArray[Any]]", name: str) -> "NDArray[Any]":
-    from drivetrain.core.errors import unknown
-
-    if name not in columns:
-        raise unknown("column", name, columns)
-    if len(columns) == 1:
-        raise ValueError(f"The table has no column but the target {name!r}.")
-    return columns.pop(name)
-
-
-def _objective(
-    name: str, target: str, labels: "NDArray[Any]"
-) -> "tuple[Objective, NDArray[np.float32], tuple[str, ...]]":
-    """Return the loss, the labels as numbers, and what their classes are called."""
-    import numpy as np
-
-    from drivetrain.boosting.objectives.named import objective_named
-
-    words = labels.dtype.kind != "f"
-    absent = np.array([v is None for v in labels]) if words else np.isnan(labels)
-    if absent.any():
-        row = int(np.flatnonzero(absent)[0])
-        raise ValueError(f"target {target!r} is missing in row {row} ({absent.sum()} in all).")
-    binary = not words and set(np.unique(labels)) <= {0.0, 1.0}
-    if not (words or (binary and name == "auto") or name.startswith("multi:")):
-        chosen = "reg:squarederror" if name == "auto" else name
-        return objective_named(chosen, {"quantile_alpha": 0.5}), labels.astype(np.float32), ()
-    found, codes = np.unique(labels.astype(str) if words else labels, return_inverse=True)
-    classes = tuple(str(one) if words else f"{one:g}" for one in found)
-    chosen = name
-    if name == "auto":
-        chosen = "multi:softprob" if len(found) > 2 else "binary:logistic"
-    return objective_named(chosen, {"num_class": len(found)}), codes.astype(np.float32), classes
-
-
-def _parted(
-    encoded: "Encoded", target: "NDArray[np.float32]", share: float, seed: int
-) -> "tuple[Dataset, Dataset]":
-    import numpy as np
-
-    order = np.random.default_rng(seed).permutation(len(target))
-    count = min(max(1, round(share * len(target))), len(target) - 1)
-    if count < 1:
-        raise ValueError(f"The table must have at least 2 rows. Got {len(target)}.")
-    data = encoded.dataset(label=target[:, None])
-    return data.take(np.sort(order[count:])), data.take(np.sort(order[:count]))
-
-
-def _write_csv(path: Path, header: list[str], rows: "NDArray[Any]") -> None:
-    import io
-
-    from drivetrain.core.files import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    # The shortest text that reads back to the same float.
-    writer.writerows([[str(v) for v in row] for row in rows])
-    write_text(path, text.getvalue())

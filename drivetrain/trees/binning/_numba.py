@@ -4,6 +4,63 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+_SIGN = np.uint32(0x80000000)
+# A sort of 32 bits in four passes: with longer digits the places no longer stay in the cache.
+_DIGIT = 8
+_DIGITS = 4
+_PLACES = 1 << _DIGIT
+
+
+@njit(nogil=True, cache=True)
+def sort_column(
+    x: NDArray[np.float32], feature: int, keys: NDArray[np.uint32], spare: NDArray[np.uint32]
+) -> int:
+    """Sort a column's values but NaN, -0.0 as 0.0; return how many there are.
+
+    A radix sort of the floats' bits, turned so that they rise as the floats do: four times as
+    fast as comparing, and its time does not depend on the values.
+
+    Args:
+        x: Values, (n, F).
+        feature: The column.
+        keys: Room, (n,); holds the bits of the sorted values after.
+        spare: Room, (n,).
+    """
+    counts = np.zeros((_DIGITS, _PLACES), np.int64)
+    low = np.uint32(_PLACES - 1)
+    one = np.uint64(1)
+    m = np.uint64(0)
+    for i in range(len(x)):
+        value = x[i, feature]
+        if value != value:
+            continue
+        bits = np.float32(value + np.float32(0)).view(np.uint32)
+        key = bits ^ (np.uint32(np.int32(bits) >> np.int32(31)) | _SIGN)
+        keys[m] = key
+        m += one
+        for d in range(_DIGITS):
+            counts[d, np.uint64((key >> np.uint32(_DIGIT * d)) & low)] += 1
+    source = keys
+    target = spare
+    for d in range(_DIGITS):
+        own = counts[d]
+        before = 0
+        for b in range(_PLACES):
+            held = own[b]
+            own[b] = before
+            before += held
+        shift = np.uint32(_DIGIT * d)
+        for i in range(m):
+            key = source[i]
+            place = np.uint64((key >> shift) & low)
+            target[np.uint64(own[place])] = key
+            own[place] += 1
+        source, target = target, source
+    for i in range(m):
+        key = source[i]
+        keys[i] = key ^ (np.uint32(np.int32(~key) >> np.int32(31)) | _SIGN)
+    return np.int64(m)
+
 
 @njit(nogil=True, cache=True)
 def run_lengths(
@@ -88,18 +145,25 @@ def bin_block(
         start: The block's first row.
     """
     m, features = block.shape
+    values = np.empty(m, np.float32)
+    places = np.empty(m, np.uint32)
+    first = np.uint32(1) << np.uint32(steps - 1)
     for f in range(features):
         cuts = searched[f]
         column = columns[f, start : start + m]
         for i in range(m):
-            x = block[i, f]
-            b = np.uint64(0)
-            half = np.uint64(1) << np.uint64(steps - 1)
-            for _ in range(steps):
+            values[i] = block[i, f]
+            places[i] = 0
+        half = first
+        # Step by step for the whole block, not value by value: the loop over values is vectors.
+        for _ in range(steps):
+            for i in range(m):
+                b = places[i]
                 # The number of cuts that are <= x: a value equal to a cut lies to its right.
-                if x >= cuts[b + half - np.uint64(1)]:
-                    b += half
-                half >>= np.uint64(1)
-            code = np.uint64(missing) if x != x else b
+                beyond = values[i] >= cuts[np.uint64(b + half - np.uint32(1))]
+                places[i] = b + (half if beyond else np.uint32(0))
+            half >>= np.uint32(1)
+        for i in range(m):
+            code = np.uint32(missing) if values[i] != values[i] else places[i]
             column[i] = code
             rows[start + i, f] = code

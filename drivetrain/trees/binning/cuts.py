@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.trees.binning._numba import greedy_ends, run_lengths
+from drivetrain.trees.binning._numba import greedy_ends, run_lengths, sort_column
 
 Floats = NDArray[np.float32]
+# Where a column is sorted: its keys, as many again, and how often each value occurs.
+Room = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,12 +62,20 @@ def greedy_cuts(column: Floats, max_bins: int) -> tuple[Floats, np.float32]:
         column: Values; NaN are left out.
         max_bins: Most bins.
     """
-    ordered = np.sort(column)
-    # numpy sorts NaN last; -0.0 and 0.0 are one value.
-    ordered = ordered[: len(ordered) - int(np.isnan(ordered).sum())] + np.float32(0)
+    wide = np.ascontiguousarray(column)[:, None]
+    return _cuts_of(wide, 0, max_bins=max_bins, room=_room(len(wide)))
+
+
+def _room(n: int) -> Room:
+    return np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.int64)
+
+
+def _cuts_of(x: Floats, feature: int, *, max_bins: int, room: Room) -> tuple[Floats, np.float32]:
+    keys, spare, counts = room
+    ordered = keys[: sort_column(x, feature, keys, spare)].view(np.float32)
     if not len(ordered):
         return np.array([1e-5], np.float32), np.float32(-1e-5)
-    values, counts = np.empty(len(ordered), np.float32), np.empty(len(ordered), np.int64)
+    values = spare[: len(ordered)].view(np.float32)
     distinct = run_lengths(ordered, values, counts)
     values, counts = values[:distinct], counts[:distinct]
     if distinct <= max_bins:
@@ -95,13 +105,19 @@ def find_cuts(
     """
     features = x.shape[1]
     kinds = np.zeros(features, np.bool_) if categorical is None else categorical
+    rooms: list[Room] = []
 
     def one(f: int) -> tuple[Floats, np.float32]:
-        column = np.ascontiguousarray(x[:, f])
         if kinds[f]:
-            top = np.nanmax(column, initial=0.0)
+            top = np.nanmax(x[:, f], initial=0.0)
             return np.arange(1, int(top) + 2, dtype=np.float32), np.float32(0)
-        return greedy_cuts(column, max_bins)
+        if not x.flags.c_contiguous:
+            return greedy_cuts(x[:, f], max_bins)
+        # Fresh memory costs as much as the sort: what one column leaves, the next takes.
+        room = rooms.pop() if rooms else _room(len(x))
+        found = _cuts_of(x, f, max_bins=max_bins, room=room)
+        rooms.append(room)
+        return found
 
     found = list((executor.map if executor else map)(one, range(features)))
     sizes = [len(cuts) for cuts, _ in found]

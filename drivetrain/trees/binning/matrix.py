@@ -11,7 +11,7 @@ from drivetrain.trees.binning.cuts import Cuts
 
 Bins = NDArray[np.uint8] | NDArray[np.uint16]
 
-_BLOCK = 4096
+_BLOCK = 2048
 # A row begins on a half cache line, so that few rows straddle two.
 _ALIGN = 32
 
