@@ -59,7 +59,7 @@ def sort_column(
     for i in range(m):
         key = source[i]
         keys[i] = key ^ (np.uint32(np.int32(~key) >> np.int32(31)) | _SIGN)
-    return np.int64(m)
+    return int(m)
 
 
 @njit(nogil=True, cache=True)
