@@ -1,0 +1,1 @@
+"""Out-of-core: data read chunk by chunk, binned into memory or onto several disks."""
