@@ -10,6 +10,7 @@ from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
 from drivetrain.trees.growing.packed import PackedPlanter
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.planter import Planter
+from drivetrain.trees.vector.planter import VectorPlanter
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
@@ -23,7 +24,10 @@ def planter_for(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
         settings: The method and its number of bins and threads.
         growth: The rules of a tree, as the objective has amended them.
     """
-    return PackedPlanter(binned(data, settings), growth, threads=settings.threads)
+    matrix = binned(data, settings)
+    if settings.multi_strategy == "multi_output_tree":
+        return VectorPlanter(matrix, growth, threads=settings.threads)
+    return PackedPlanter(matrix, growth, threads=settings.threads)
 
 
 def binned(data: Dataset, settings: "Settings") -> BinnedMatrix:

@@ -11,7 +11,7 @@ from drivetrain.boosting.dataset import Dataset, check_values
 from drivetrain.boosting.metrics import RISING, metric_named
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
-from drivetrain.core.checks import check_integer, check_real
+from drivetrain.core.checks import check_choice, check_integer, check_real
 from drivetrain.trees.growing.settings import Growth
 
 Floats = NDArray[np.float32]
@@ -29,6 +29,8 @@ class Settings:
         growth: How a tree grows.
         max_bin: Most bins of a feature.
         subsample: Share of the rows a round uses.
+        multi_strategy: ``one_output_per_tree``, or ``multi_output_tree`` for one tree a round
+            with a vector of all outputs in each leaf.
         random_state: Seed; the same seed gives the same bits for any number of threads.
         threads: Threads.
     """
@@ -38,6 +40,7 @@ class Settings:
     growth: Growth = field(default_factory=Growth)
     max_bin: int = 255
     subsample: float = 1.0
+    multi_strategy: str = "one_output_per_tree"
     random_state: int = 0
     threads: int = 1
 
@@ -46,6 +49,8 @@ class Settings:
         check_real("learning_rate", self.learning_rate, low=0)
         check_integer("max_bin", self.max_bin, low=2, high=65535)
         check_real("subsample", self.subsample, low=0, high=1, open_low=True)
+        strategies = ("one_output_per_tree", "multi_output_tree")
+        check_choice("multi_strategy", self.multi_strategy, strategies)
         check_integer("random_state", self.random_state, low=0)
         check_integer("threads", self.threads, low=1)
 
