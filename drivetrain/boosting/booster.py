@@ -29,6 +29,8 @@ class Booster:
         categorical: Whether a column is categorical, (F,).
         categories: What the numbers of each categorical column stand for.
         attributes: Words stored with the model.
+        weights: What each tree's leaves are multiplied by, float32, (T,), as DART leaves them;
+            None for 1 each.
     """
 
     forest: Forest
@@ -40,6 +42,14 @@ class Booster:
     categorical: NDArray[np.bool_] | None = None
     categories: tuple[tuple[object, ...], ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
+    weights: Floats | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None and self.weights.shape != (len(self.forest),):
+            raise ValueError(
+                f"weights must hold a number a tree, {len(self.forest)}. "
+                f"Got shape {self.weights.shape}."
+            )
 
     def __len__(self) -> int:
         return len(self.rounds) - 1
@@ -57,11 +67,21 @@ class Booster:
         """
         check_integer("rounds", rounds, low=0, high=len(self))
         kept = self.rounds[: rounds + 1]
-        return replace(self, forest=self.forest.take(slice(0, int(kept[-1]))), rounds=kept)
+        trees = slice(0, int(kept[-1]))
+        weights = None if self.weights is None else self.weights[trees]
+        return replace(self, forest=self.forest.take(trees), rounds=kept, weights=weights)
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return Predictor(self.used.forest)
+        return Predictor(self.used.scaled)
+
+    @cached_property
+    def scaled(self) -> Forest:
+        """The trees with their weights multiplied in, each product rounded to float32."""
+        if self.weights is None:
+            return self.forest
+        each = np.repeat(self.weights, np.diff(self.forest.offsets))
+        return replace(self.forest, value=self.forest.value * each[:, None])
 
     @cached_property
     def used(self) -> "Booster":

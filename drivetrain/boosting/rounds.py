@@ -1,5 +1,7 @@
 """One round of boosting after another, on data binned once."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,15 +14,16 @@ from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
 from drivetrain.boosting.planters import planter_for
-from drivetrain.boosting.walking import walked
+from drivetrain.boosting.sampling import Sample, draw_rows, seed_of
+from drivetrain.boosting.scores import DartScores, GrownTree, PlainScores, Scores, Watched
 from drivetrain.trees.forest import Forest, join
-from drivetrain.trees.growing._numba import add_value
 from drivetrain.trees.planter import Planted
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
 
 Floats = NDArray[np.float32]
+_BEST_WEIGHTS = "best_weights"
 
 
 class Rounds:
@@ -30,6 +33,7 @@ class Rounds:
         data: What is learned.
         objective: What is minimized.
         settings: How.
+        sets: What is watched, by name.
         start: A model to continue.
     """
 
@@ -39,144 +43,199 @@ class Rounds:
         objective: Objective,
         settings: "Settings",
         *,
+        sets: Mapping[str, Dataset] | None = None,
         start: Booster | None = None,
     ) -> None:
         self.data = data
         self.objective = objective
         self.settings = settings
+        self.learning_rate = settings.learning_rate
         self.groups = objective.groups(data)
         self.base_score = objective.start(data) if start is None else start.base_score
         self.forests: list[Forest] = [] if start is None else [start.forest]
-        self.sizes: list[int] = [0] if start is None else list(start.rounds)
-        self.margin = self.margins_of(data)
+        self.sizes: list[int] = [0] if start is None else start.rounds.tolist()
+        self._attributes = {} if start is None else dict(start.attributes)
+        self._best: tuple[int, Floats | None] | None = None
+        watched = Watched(
+            data=data,
+            sets=sets or {},
+            begin=self._begin,
+            model=start,
+            threads=settings.threads,
+        )
+        dropping = settings.booster == "dart" and settings.dart.drops
+        self.scores: Scores = (
+            DartScores(settings.dart, settings.random_state, watched)
+            if dropping
+            else PlainScores(watched)
+        )
         growth = settings.growth
         if isinstance(objective, Poisson) and not growth.max_delta_step:
             # XGBoost bounds the leaves of counts as well as inflating their h.
             growth = replace(growth, max_delta_step=objective.max_delta_step)
         self.planter = planter_for(data, settings, growth)
 
-    def margins_of(self, data: Dataset) -> Floats:
-        """Return the margins of any rows under the trees so far, (n, groups)."""
+    def _begin(self, data: Dataset) -> Floats:
+        """Return the margins of any rows before the first tree, (n, groups)."""
         given = data.base_margin
-        start = self.objective.to_margin(self.base_score) if given is None else given
         margin = np.empty((len(data), self.groups), np.float32)
-        margin[:] = start
-        for forest in self.forests:
-            margin = self.add(forest, data, margin)
+        margin[:] = self.objective.to_margin(self.base_score) if given is None else given
         return margin
 
-    def add(self, forest: Forest, data: Dataset, margin: Floats) -> Floats:
-        """Return the margins of any rows with the trees added."""
-        return walked(data, forest, margin, threads=self.settings.threads)
+    @property
+    def number(self) -> int:
+        """Rounds so far, those of a continued model among them."""
+        return len(self.sizes) - 1
 
-    def advance(self) -> Forest:
-        """Grow one tree a group on the gradients at the present margins; return them."""
-        number = len(self.sizes) - 1
-        g, h = self._gradients(number)
-        rows = self._rows(number)
-        grown = [self._tree(g, h, k, number, rows) for k in range(self.groups)]
-        forest = join(grown)
-        self.forests.append(forest)
-        self.sizes.append(self.sizes[-1] + self.groups)
-        return forest
+    def margin_of(self, name: str) -> Floats:
+        """Return the present margins of a watched set, (n, groups)."""
+        return self.scores.margin(name)
 
-    def _gradients(self, number: int) -> tuple[Gradient, Gradient]:
+    def advance(self) -> None:
+        """Grow the trees of a round on the gradients at the present margins.
+
+        Groups follow each other, each with its parallel trees, as in XGBoost's files.
+        """
+        number = self.number
+        margin = self.scores.before(number)
+        g, h = self._gradients(margin, number)
+        if self.settings.num_parallel_tree > 1:
+            margin = margin.copy()
+        forests = []
+        for columns in self._columns():
+            for tree in range(self.settings.num_parallel_tree):
+                grown = self._tree(g, h, margin, columns, tree)
+                self.scores.add(grown)
+                forests.append(grown.forest)
+        self.scores.after(forests, self.learning_rate)
+        self.forests.append(join(forests))
+        self.sizes.append(self.sizes[-1] + len(forests))
+
+    def _columns(self) -> list[slice]:
+        """Return the outputs that each tree of a round serves."""
+        if self.settings.multi_strategy == "multi_output_tree":
+            return [slice(0, self.groups)]
+        return [slice(k, k + 1) for k in range(self.groups)]
+
+    def _gradients(self, margin: Floats, number: int) -> tuple[Gradient, Gradient]:
         """Return g and h of the objective, which may be anybody's: kernels trust what they get.
 
         Raises:
             ValueError: Of another shape, NaN, or a negative h; the round is named.
         """
-        g, h = (_settled(v) for v in self.objective.gradients(self.margin, self.data))
+        g, h = (_settled(v) for v in self.objective.gradients(margin, self.data))
         where = f"{self.objective.name} in round {number}"
-        if g.shape != self.margin.shape or h.shape not in (g.shape, (1, 1)):
+        if g.shape != margin.shape or h.shape not in (g.shape, (1, 1)):
             raise ValueError(
-                f"{where} must give g and h of shape {self.margin.shape}. "
-                f"Got {g.shape} and {h.shape}."
+                f"{where} must give g and h of shape {margin.shape}. Got {g.shape} and {h.shape}."
             )
         if not (np.isfinite(g).all() and np.isfinite(h).all() and (h >= 0).all()):
             raise ValueError(f"{where} must give finite g, and finite h >= 0.")
         return g, h
 
     def _tree(
-        self, g: Gradient, h: Gradient, group: int, number: int, rows: NDArray[np.uint32] | None
-    ) -> Forest:
-        seed = (self.settings.random_state * 1_000_003 + number) * 1009 + group
-        own = min(group, h.shape[1] - 1)
-        planted = self.planter.plant(
-            np.ascontiguousarray(g[:, group : group + 1]),
-            np.ascontiguousarray(h[:, own : own + 1]),
-            rows,
-            seed=seed,
-        )
-        # The rate as a float32, like XGBoost's; one rounding, of the product.
-        rate = float(np.float32(self.settings.learning_rate))
-        values = (rate * self._renewed(planted, group)).astype(np.float32)
+        self, g: Gradient, h: Gradient, margin: Floats, columns: slice, tree: int
+    ) -> GrownTree:
+        """Return a tree for some of the outputs, on its own draw of the rows."""
+        group = -1 if self.settings.multi_strategy == "multi_output_tree" else columns.start
+        seed = seed_of(self.settings.random_state, self.number, columns.start, tree)
+        own_g = np.ascontiguousarray(g[:, columns])
+        own_h = h if h.shape == (1, 1) else np.ascontiguousarray(h[:, columns])
+        sample = self._sample(g, h, columns, tree)
+        rows = None if sample is None else sample.rows
+        if sample is not None:
+            own_g, own_h = sample.scaled(own_g), sample.scaled(own_h)
+        planted = self.planter.plant(own_g, own_h, rows, seed=seed)
+        # A float32, like XGBoost's, shared by parallel trees; the product is rounded once.
+        rate = float(np.float32(np.float32(self.learning_rate) / self.settings.num_parallel_tree))
+        values = (rate * self._renewed(planted, margin, group)).astype(np.float32)
         forest = planted.forest(values, group=group, n_groups=self.groups)
-        self._apply(planted, forest, values, group, rows)
-        return forest
+        return GrownTree(
+            forest=forest, planted=planted, values=values, group=group, whole=rows is None
+        )
 
-    def _renewed(self, planted: Planted, group: int) -> NDArray[np.float64]:
+    def _sample(self, g: Gradient, h: Gradient, columns: slice, tree: int) -> Sample | None:
+        """Draw a tree's rows: by its own gradients, or the same for all groups of a round."""
+        if self.settings.sampling_method == "gradient_based":
+            own = h if h.shape == (1, 1) else h[:, columns]
+            g, h, first = g[:, columns], own, columns.start
+        else:
+            first = 0
+        number = self.number
+        seed = seed_of(self.settings.random_state, number, first, tree, 1)
+        return draw_rows(self.settings, g, h, seed=seed, number=number)
+
+    def _renewed(self, planted: Planted, margin: Floats, group: int) -> NDArray[np.float64]:
         """Return the leaves' weights: a quantile of their residuals where the objective asks."""
-        alpha = self.objective.leaf_quantile(group)
+        alpha = self.objective.leaf_quantile(max(group, 0))
         if alpha is None:
             return planted.values
         data = self.data
-        column = min(group, data.labels.shape[1] - 1)
-        residual = data.labels[:, column] - self.margin[:, group]
         values = np.empty_like(planted.values)
-        for k in range(len(values)):
-            rows = planted.rows_of(k)
-            weight = None if data.weight is None else data.weight[rows]
-            values[k] = quantile(residual[rows], alpha, weight)
+        for at in range(values.shape[1]):
+            output = at if group < 0 else group
+            column = min(output, data.labels.shape[1] - 1)
+            residual = data.labels[:, column] - margin[:, output]
+            for k in range(len(values)):
+                rows = planted.rows_of(k)
+                weight = None if data.weight is None else data.weight[rows]
+                values[k, at] = quantile(residual[rows], alpha, weight)
         return values
 
-    def _apply(
-        self,
-        planted: Planted,
-        forest: Forest,
-        values: Floats,
-        group: int,
-        rows: NDArray[np.uint32] | None,
-    ) -> None:
-        """Add the tree to the margins: by leaf for the rows it was grown on, else by walking."""
-        margin = self.margin[:, group]
-        own = margin if margin.flags.c_contiguous else np.ascontiguousarray(margin)
-        for k in range(len(values)):
-            add_value(own, planted.rows_of(k), values[k, 0])
-        if rows is not None:
-            left_out = np.ones(len(own), np.bool_)
-            left_out[rows] = False
-            others = np.flatnonzero(left_out)
-            zero = np.zeros((len(others), self.groups), np.float32)
-            own[others] += walked(self.data, forest, zero, rows=others)[:, group]
-        if own is not margin:
-            self.margin[:, group] = own
+    def keep_best(self, number: int) -> None:
+        """Remember that this round, from 0, is the best so far, and how its trees are weighed."""
+        weights = self.scores.weights
+        if number != self.number - 1:
+            # A round before a checkpoint: its weights are in the file.
+            text = self._attributes.get(_BEST_WEIGHTS)
+            weights = None if text is None else np.array(json.loads(text), np.float32)
+        self._best = number, None if weights is None else weights.copy()
 
-    def _rows(self, number: int) -> NDArray[np.uint32] | None:
-        """Draw the rows of a round; None for all of them."""
-        share = self.settings.subsample
-        if share >= 1:
-            return None
-        rng = np.random.default_rng([self.settings.random_state, number])
-        kept = np.flatnonzero(rng.random(len(self.data)) < share).astype(np.uint32)
-        return kept if len(kept) else None
-
-    def finish(self, best_round: int | None) -> Booster:
-        """Return the model; the threads end."""
-        self.planter.close()
-        rounds = np.array(self.sizes, np.int64)
+    def snapshot(self) -> Booster:
+        """Return the model with all its rounds, and the weights of its best beside them."""
+        attributes = dict(self._attributes)
+        if self._best is not None and self._best[1] is not None:
+            attributes[_BEST_WEIGHTS] = json.dumps([float(one) for one in self._best[1]])
+        weights = self.scores.weights
+        if weights is None and self.settings.booster == "dart":
+            weights = np.ones(self.sizes[-1], np.float32)
+        none = _no_trees(self.data.n_features, self.groups)
         return Booster(
-            forest=join(self.forests)
-            if self.forests
-            else _no_trees(self.data.n_features, self.groups),
+            forest=join(self.forests) if self.forests else none,
             base_score=self.base_score,
             objective=self.objective,
-            rounds=rounds,
-            best_round=best_round,
+            rounds=np.array(self.sizes, np.int64),
+            best_round=None if self._best is None else self._best[0],
             feature_names=self.data.feature_names,
             categorical=self.data.categorical,
             categories=self.data.categories,
+            attributes=attributes,
+            weights=weights,
         )
+
+    def model(self, *, only_best: bool) -> Booster:
+        """Return the model at the end.
+
+        Where trees are weighed anew each round, a best round is kept as it stood: later rounds
+        have changed its trees, so they are left out in any case.
+
+        Args:
+            only_best: Whether to leave out the rounds after the best.
+        """
+        whole = self.snapshot()
+        whole.attributes.pop(_BEST_WEIGHTS, None)
+        if self._best is None:
+            return whole
+        number, weights = self._best
+        dropping = isinstance(self.scores, DartScores)
+        if not (only_best or dropping):
+            return whole
+        kept = whole.first(number + 1)
+        return replace(kept, weights=weights) if dropping else kept
+
+    def close(self) -> None:
+        """End the threads."""
+        self.planter.close()
 
 
 def _settled(given: Gradient) -> Gradient:

@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.callbacks import Callback, History
+from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset, check_values
-from drivetrain.boosting.metrics import RISING, metric_named
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
+from drivetrain.boosting.running import Running, run_all
 from drivetrain.core.checks import check_choice, check_integer, check_real
 from drivetrain.trees.growing.settings import Growth
 
 Floats = NDArray[np.float32]
-#: Values of each metric on each evaluation set, round by round.
-History = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,20 @@ class Settings:
     """How boosting runs.
 
     Attributes:
-        n_estimators: Rounds; each grows one tree a group.
+        n_estimators: Rounds; each grows one tree a group, or ``num_parallel_tree``.
         learning_rate: What each tree's weights are multiplied by.
         growth: How a tree grows.
         max_bin: Most bins of a feature.
-        subsample: Share of the rows a round uses.
+        num_parallel_tree: Trees a group and round, each on its own draw of rows and columns; they
+            share the learning rate. With one round: a random forest.
+        subsample: Share of the rows a tree uses.
+        sampling_method: ``uniform``; ``gradient_based``, in proportion to sqrt(g² + λh²), as
+            XGBoost on GPUs; ``goss``, the rows of large gradients and some of the others, as
+            LightGBM.
+        top_rate: Share of the rows that goss keeps for their gradients.
+        other_rate: Share of the rows that goss draws from the others.
+        booster: ``gbtree``, ``dart``, or ``gblinear`` (see ``drivetrain.boosting.linear``).
+        dart: How dart drops trees.
         multi_strategy: ``one_output_per_tree``, or ``multi_output_tree`` for one tree a round
             with a vector of all outputs in each leaf.
         random_state: Seed; the same seed gives the same bits for any number of threads.
@@ -39,7 +49,13 @@ class Settings:
     learning_rate: float = 0.3
     growth: Growth = field(default_factory=Growth)
     max_bin: int = 255
+    num_parallel_tree: int = 1
     subsample: float = 1.0
+    sampling_method: Literal["uniform", "gradient_based", "goss"] = "uniform"
+    top_rate: float = 0.2
+    other_rate: float = 0.1
+    booster: Literal["gbtree", "dart", "gblinear"] = "gbtree"
+    dart: Dart = field(default_factory=Dart)
     multi_strategy: str = "one_output_per_tree"
     random_state: int = 0
     threads: int = 1
@@ -48,11 +64,41 @@ class Settings:
         check_integer("n_estimators", self.n_estimators, low=0)
         check_real("learning_rate", self.learning_rate, low=0)
         check_integer("max_bin", self.max_bin, low=2, high=65535)
+        check_integer("num_parallel_tree", self.num_parallel_tree, low=1)
         check_real("subsample", self.subsample, low=0, high=1, open_low=True)
+        methods = ("uniform", "gradient_based", "goss")
+        check_choice("sampling_method", self.sampling_method, methods)
+        check_real("top_rate", self.top_rate, low=0, high=1, open_high=True)
+        check_real("other_rate", self.other_rate, low=0, high=1, open_low=True)
+        check_choice("booster", self.booster, ("gbtree", "dart", "gblinear"))
         strategies = ("one_output_per_tree", "multi_output_tree")
         check_choice("multi_strategy", self.multi_strategy, strategies)
         check_integer("random_state", self.random_state, low=0)
         check_integer("threads", self.threads, low=1)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.sampling_method == "goss" and self.subsample < 1:
+            raise ValueError(
+                f"sampling_method='goss' draws by top_rate and other_rate: subsample must be 1. "
+                f"Got subsample={self.subsample}."
+            )
+        if self.top_rate + self.other_rate > 1:
+            raise ValueError(
+                f"top_rate + other_rate must be <= 1. Got {self.top_rate} + {self.other_rate}."
+            )
+        if self.booster != "dart" and self.dart != Dart():
+            raise ValueError(f"dart is read by booster='dart' only. Got booster={self.booster!r}.")
+        if self.booster == "gblinear" and self.num_parallel_tree > 1:
+            raise ValueError(
+                "booster='gblinear' grows no trees: num_parallel_tree must be 1. "
+                f"Got {self.num_parallel_tree}."
+            )
+        if self.booster == "gblinear" and (self.subsample < 1 or self.sampling_method == "goss"):
+            raise ValueError(
+                "booster='gblinear' uses every row: subsample must be 1 and sampling_method not "
+                f"'goss'. Got subsample={self.subsample}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +108,22 @@ class Watch:
     Attributes:
         sets: Evaluation sets by name; the last decides about stopping.
         metrics: Names; the objective's own where empty. The last decides about stopping.
+        custom: Your own metrics by name, of predictions and data; they follow the others.
         patience: Rounds without a better value before stopping; 0 never stops.
+        callbacks: What is called around the rounds.
         after_round: Called with the round's number and all values; True stops.
+        verbose_eval: Whether to print the values; a number prints every so many rounds.
+        history: What was seen before a checkpoint, to go on from.
     """
 
     sets: Mapping[str, Dataset] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
+    custom: Mapping[str, Callable[[Floats, Dataset], float]] = field(default_factory=dict)
     patience: int = 0
+    callbacks: tuple[Callback, ...] = ()
     after_round: Callable[[int, History], bool] | None = None
+    verbose_eval: bool | int = False
+    history: History | None = None
 
 
 def boost(
@@ -80,49 +134,41 @@ def boost(
     watch: Watch | None = None,
     start: Booster | None = None,
 ) -> tuple[Booster, History]:
-    """Return a model of the data, and what was seen on the way.
+    """Return a model of trees learned from the data, and what was seen on the way.
 
     Args:
         data: Rows with labels.
         objective: What is minimized.
         settings: How.
         watch: What to evaluate and when to stop.
-        start: A model to continue; its trees are kept.
+        start: A model to continue; its trees are kept. 10 rounds and 10 more are 20 rounds, to
+            the bit.
 
     Raises:
         ValueError: No rows, no features, infinite values, labels the objective refuses.
     """
+    if settings.booster == "gblinear":
+        raise ValueError("booster='gblinear' has no trees: call boost_linear or boost_any.")
+    watch = watch or Watch()
+    data = ready(data, objective)
+    rounds = Rounds(data, objective, settings, sets=watch.sets, start=start)
+    running = Running(rounds, watch, objective)
+    run_all(running, settings.n_estimators, watch)
+    return running.finish(), running.history
+
+
+def ready(data: Dataset, objective: Objective) -> Dataset:
+    """Return the rows that count, checked.
+
+    Raises:
+        ValueError: Training cannot begin; the message says why.
+    """
     check_dataset(data)
     objective.check(data)
-    watch = watch or Watch()
     if data.weight is not None and not data.weight.all():
         # Rows of weight 0 have no influence at all, not on the cuts either.
-        data = data.take(np.flatnonzero(data.weight))
-    rounds = Rounds(data, objective, settings, start=start)
-    metrics = watch.metrics or (objective.metric,)
-    history: History = {name: {metric: [] for metric in metrics} for name in watch.sets}
-    held = {name: rounds.margins_of(one) for name, one in watch.sets.items()}
-    best: int | None = None
-    for k in range(settings.n_estimators):
-        forest = rounds.advance()
-        for name, one in watch.sets.items():
-            held[name] = rounds.add(forest, one, held[name])
-            prediction = objective.predict(held[name])
-            for metric in metrics:
-                history[name][metric].append(metric_named(metric)(prediction, one))
-        stop = watch.after_round is not None and watch.after_round(k, history)
-        if watch.patience and history:
-            best = _best(history[list(watch.sets)[-1]][metrics[-1]], metrics[-1])
-            stop = stop or k - best >= watch.patience
-        if stop:
-            break
-    return rounds.finish(best), history
-
-
-def _best(values: list[float], metric: str) -> int:
-    """Return the round of the best value, the first of equals; NaN is never best."""
-    signed = np.array(values) * (-1 if metric.split("@")[0] in RISING else 1)
-    return int(np.argmin(np.where(np.isnan(signed), np.inf, signed)))
+        return data.take(np.flatnonzero(data.weight))
+    return data
 
 
 def check_dataset(data: Dataset) -> None:
