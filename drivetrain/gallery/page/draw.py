@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -170,6 +172,26 @@ def thin(count: int, keep: int = 400, *, logarithmic: bool = False) -> NDArray[n
         return np.arange(count)
     spots = np.geomspace(1, count, keep) - 1 if logarithmic else np.linspace(0, count - 1, keep)
     return np.unique(np.rint(spots).astype(np.int64))
+
+
+def dots(
+    ax: Axes, x: ArrayLike, y: ArrayLike, *, color: str, size: float = 4, **style: Any
+) -> None:
+    """Draw many round dots as one path: a third of the bytes of as many markers.
+
+    Args:
+        ax: The axes; their limits are the caller's to set.
+        x: Of each dot, (n,).
+        y: Of each dot, (n,).
+        color: Of all.
+        size: Diameter in CSS pixels.
+        style: Of the patch, such as ``alpha``: dots that overlap do not darken each other.
+    """
+    ends = np.repeat(np.stack([np.ravel(x), np.ravel(y)], axis=1), 2, axis=0)
+    path = Path(ends, np.tile([Path.MOVETO, Path.LINETO], len(ends) // 2))
+    # A line from a point to itself, drawn with round ends, is a dot; simplifying would drop it.
+    path.should_simplify = False
+    ax.add_patch(PathPatch(path, fill=False, edgecolor=color, lw=size, capstyle="round", **style))
 
 
 def heat(

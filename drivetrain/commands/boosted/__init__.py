@@ -1,0 +1,1 @@
+"""What the verbs of `drivetrain boosting` are made of: flags, tables, the fit, files of answers."""

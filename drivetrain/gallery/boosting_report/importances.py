@@ -1,0 +1,92 @@
+"""Which features the trees use: by gain, by number of splits, by rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from drivetrain.gallery.boosting_report.subject import Subject, brief
+from drivetrain.gallery.page.draw import THIRD, panel
+from drivetrain.gallery.page.palette import BLUE, INK, MUTED, PURPLE, TEAL
+from drivetrain.gallery.page.section import Figure, Table
+from drivetrain.trees.forest import Forest
+
+SHOWN = 15
+_INKS = {"total gain": BLUE, "splits": TEAL, "total cover": PURPLE}
+
+
+def measured(forest: Forest) -> dict[str, NDArray[np.float64]]:
+    """Return sums and means over the splits on each feature, (F,) each; 0 where it has none."""
+    inner = ~forest.is_leaf
+    feature = forest.feature[inner]
+
+    def summed(values: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        return np.bincount(feature, values, forest.n_features).astype(np.float64)
+
+    splits = summed()
+    gain, cover = summed(forest.gain[inner]), summed(forest.cover[inner])
+    some = np.maximum(splits, 1)
+    return {
+        "total gain": gain,
+        "splits": splits,
+        "total cover": cover,
+        "gain": gain / some,
+        "cover": cover / some,
+    }
+
+
+def figure(subject: Subject) -> Figure:
+    """Return bars of the features used most, by three measures, and the table of all."""
+    found = measured(subject.model.forest)
+    order = np.argsort(-found["total gain"], kind="stable")
+    used = int((found["splits"] > 0).sum())
+    whole = found["total gain"].sum() or 1.0
+    names = subject.names
+    title = "No split: the model is a constant"
+    if used:
+        title = (
+            f"{names[order[0]]} makes {found['total gain'][order[0]] / whole:.0%} of the gain; "
+            f"{used} of {len(names)} features are split"
+        )
+    shown = [int(f) for f in order[:SHOWN] if found["splits"][f]]
+    return Figure(
+        title=title,
+        panels=tuple(_bars(names, shown, found, which) for which in _INKS) if shown else (),
+        caption="Sums over all splits of the trees in use. Gain is what the splits took off the "
+        "loss on the fitted rows; cover is the sum of second derivatives that passed them. "
+        "Features of many values are split oftener: Shapley values, below, lack that bias.",
+        table=Table(
+            header=("feature", "splits (weight)", "gain", "cover", "total gain", "total cover"),
+            rows=tuple(_row(names[f], int(f), found) for f in order),
+            note="gain and cover are means of a split, as XGBoost's importance types of that name.",
+        ),
+    )
+
+
+def _row(name: str, f: int, found: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
+    numbers = (found[which][f] for which in ("gain", "cover", "total gain", "total cover"))
+    return (name, f"{found['splits'][f]:,.0f}", *(f"{value:,.4g}" for value in numbers))
+
+
+def _bars(
+    names: tuple[str, ...],
+    shown: list[int],
+    found: Mapping[str, NDArray[np.float64]],
+    which: str,
+) -> str:
+    share = found[which] / (found[which].sum() or 1.0)
+
+    def paint(ax: Axes) -> None:
+        for place, f in enumerate(shown):
+            ax.barh(place, share[f], color=_INKS[which], height=0.66, lw=0)
+            ax.text(share[f], place, f" {share[f]:.1%}", va="center", size=10, color=MUTED)
+        ax.set_yticks(range(len(shown)), [brief(names[f], 14) for f in shown], color=INK)
+        ax.set(xlim=(0, max(share[shown]) * 1.32), ylim=(len(shown) - 0.4, -0.6))
+        ax.xaxis.set_visible(False)
+        ax.spines["bottom"].set_visible(False)
+        ax.grid(visible=False)
+        ax.set_title(f"share of {which}")
+
+    said = ", ".join(f"{names[f]} {share[f]:.0%}" for f in shown[:5])
+    return panel(paint, alt=f"Share of {which}: {said}.", width=THIRD, height=60 + 21 * len(shown))
