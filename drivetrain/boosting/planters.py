@@ -10,6 +10,7 @@ from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
 from drivetrain.trees.growing.packed import PackedPlanter
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.planter import Planter
+from drivetrain.trees.symmetric.planter import SymmetricPlanter
 from drivetrain.trees.vector.planter import VectorPlanter
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def planter_for(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
         growth: The rules of a tree, as the objective has amended them.
     """
     matrix = binned(data, settings)
+    if growth.grow_policy == "symmetric":
+        return SymmetricPlanter(matrix, growth, threads=settings.threads)
     if settings.multi_strategy == "multi_output_tree":
         return VectorPlanter(matrix, growth, threads=settings.threads)
     return PackedPlanter(matrix, growth, threads=settings.threads)

@@ -13,7 +13,8 @@ class Growth:
     Attributes:
         max_depth: Greatest depth; 0 for no limit.
         max_leaves: Most leaves; 0 for no limit.
-        grow_policy: ``depthwise`` splits level by level, ``lossguide`` the leaf of greatest gain.
+        grow_policy: ``depthwise`` splits level by level, ``lossguide`` the leaf of greatest gain,
+            ``symmetric`` all nodes of a level by one split.
         reg_lambda: L2 penalty of the leaf weights.
         reg_alpha: L1 penalty of the leaf weights.
         gamma: Least gain of a split, in XGBoost's unit (twice the textbook's).
@@ -30,7 +31,7 @@ class Growth:
 
     max_depth: int = 6
     max_leaves: int = 0
-    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
+    grow_policy: Literal["depthwise", "lossguide", "symmetric"] = "depthwise"
     reg_lambda: float = 1.0
     reg_alpha: float = 0.0
     gamma: float = 0.0
@@ -49,7 +50,7 @@ class Growth:
             check_integer(name, getattr(self, name), low=0)
         for name in ("max_cat_to_onehot", "max_cat_threshold"):
             check_integer(name, getattr(self, name), low=1)
-        check_choice("grow_policy", self.grow_policy, ("depthwise", "lossguide"))
+        check_choice("grow_policy", self.grow_policy, ("depthwise", "lossguide", "symmetric"))
         penalties = ("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step")
         for name in penalties:
             check_real(name, getattr(self, name), low=0)

@@ -1,0 +1,1 @@
+"""Symmetric (oblivious) trees: all nodes of a level share one split."""
