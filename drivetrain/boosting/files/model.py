@@ -29,20 +29,7 @@ def to_object(model: Booster) -> dict[str, Any]:
             "attributes": model.attributes | tracked,
             "feature_names": list(model.feature_names),
             "feature_types": _types(model),
-            "gradient_booster": {
-                "model": {
-                    "cats": {"enc": [], "feature_segments": [], "sorted_idx": []},
-                    "gbtree_model_param": {
-                        "num_parallel_tree": "1",
-                        "num_trees": str(len(forest)),
-                    },
-                    # Lists, not packed arrays: XGBoost reads these two in no other form.
-                    "iteration_indptr": model.rounds.tolist(),
-                    "tree_info": np.maximum(forest.group, 0).tolist(),
-                    "trees": [write_tree(forest, t) for t in range(len(forest))],
-                },
-                "name": "gbtree",
-            },
+            "gradient_booster": _trees(model),
             "learner_model_param": {
                 "base_score": _scores(model.base_score),
                 "boost_from_average": "1",
@@ -54,6 +41,31 @@ def to_object(model: Booster) -> dict[str, Any]:
         },
         "version": list(VERSION),
     }
+
+
+def _trees(model: Booster) -> dict[str, Any]:
+    """Return the trees as XGBoost's ``gbtree``, within a ``dart`` where they have weights."""
+    forest = model.forest
+    first = int(model.rounds[1]) if len(model) else 1
+    vector = bool((forest.group < 0).any())
+    trees = {
+        "model": {
+            "cats": {"enc": [], "feature_segments": [], "sorted_idx": []},
+            "gbtree_model_param": {
+                "num_parallel_tree": str(first if vector else first // forest.n_groups or 1),
+                "num_trees": str(len(forest)),
+            },
+            # Lists, not packed arrays: XGBoost reads these two in no other form.
+            "iteration_indptr": model.rounds.tolist(),
+            "tree_info": np.maximum(forest.group, 0).tolist(),
+            "trees": [write_tree(forest, t) for t in range(len(forest))],
+        },
+        "name": "gbtree",
+    }
+    if model.weights is None:
+        return trees
+    # A list for the same reason.
+    return {"gbtree": trees, "name": "dart", "weight_drop": list(model.weights)}
 
 
 def _classes(model: Booster) -> int:
@@ -87,9 +99,10 @@ def from_object(whole: Any) -> Booster:
     learner = _part(whole, "learner", "the file")
     booster = _part(learner, "gradient_booster", "learner")
     kind = booster.get("name")
-    if kind != "gbtree":
-        raise FileError(f"gradient_booster must be 'gbtree'. Got {kind!r}.")
-    model = _part(booster, "model", "gradient_booster")
+    if kind not in ("gbtree", "dart"):
+        raise FileError(f"gradient_booster must be 'gbtree' or 'dart'. Got {kind!r}.")
+    holder = _part(booster, "gbtree", "gradient_booster") if kind == "dart" else booster
+    model = _part(holder, "model", "gradient_booster")
     param = _part(learner, "learner_model_param", "learner")
     features = _whole(param, "num_feature", 1 << 24)
     classes, targets = _whole(param, "num_class", 1 << 20), _whole(param, "num_target", 1 << 20)
@@ -101,6 +114,7 @@ def from_object(whole: Any) -> Booster:
     if len(info) != len(trees) or (info < 0).any() or (info >= groups).any():
         raise FileError(f"tree_info must name an output below {groups} for each tree.")
     forest = read_trees(trees, info, features, groups)
+    weights = _weights(booster, len(trees)) if kind == "dart" else None
     names = [str(name) for name in learner.get("feature_names") or []]
     return Booster(
         forest=forest,
@@ -111,7 +125,15 @@ def from_object(whole: Any) -> Booster:
         feature_names=tuple(names),
         categorical=_categorical(learner, features),
         attributes={str(k): str(v) for k, v in (learner.get("attributes") or {}).items()},
+        weights=weights,
     )
+
+
+def _weights(booster: Mapping[str, Any], trees: int) -> NDArray[np.float32]:
+    weights = column(booster, "weight_drop", np.float32, "gradient_booster")
+    if len(weights) != trees or not np.isfinite(weights).all():
+        raise FileError(f"weight_drop must hold {trees} finite numbers. Got {len(weights)}.")
+    return weights
 
 
 def _part(whole: Any, name: str, where: str) -> dict[str, Any]:
@@ -186,6 +208,8 @@ def save_model(model: Booster, path: str | Path) -> None:
 
 def _plain(value: Any) -> Any:
     """Return arrays as lists; float32 as the shortest decimal that reads back to it."""
+    if isinstance(value, np.float32):
+        return float(str(value))
     if isinstance(value, np.ndarray):
         if value.dtype == np.float32:
             return [float(str(one)) for one in value]

@@ -148,6 +148,8 @@ def _write(value: Any, parts: list[bytes]) -> None:
         parts.append({None: b"Z", True: b"T", False: b"F"}[value])
     elif isinstance(value, (int, np.integer)):
         parts.append(b"L" + struct.pack(">q", int(value)))
+    elif isinstance(value, np.float32):
+        parts.append(b"d" + struct.pack(">f", float(value)))
     elif isinstance(value, (float, np.floating)):
         parts.append(b"D" + struct.pack(">d", float(value)))
     elif isinstance(value, str):
