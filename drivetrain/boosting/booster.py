@@ -26,6 +26,7 @@ class Booster:
         rounds: Number of trees after each round, (rounds + 1,), from 0.
         best_round: The round early stopping chose, from 0; None where it did not stop.
         feature_names: A name a column.
+        feature_types: XGBoost's word for each column, where they are known.
         categorical: Whether a column is categorical, (F,).
         categories: What the numbers of each categorical column stand for.
         attributes: Words stored with the model.
@@ -39,6 +40,7 @@ class Booster:
     rounds: NDArray[np.int64]
     best_round: int | None = None
     feature_names: tuple[str, ...] = ()
+    feature_types: tuple[str, ...] = ()
     categorical: NDArray[np.bool_] | None = None
     categories: tuple[tuple[object, ...], ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)

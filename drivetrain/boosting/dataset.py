@@ -70,6 +70,8 @@ class Dataset:
         group_offsets: Where each query's rows begin, (queries + 1,), or None.
         label_bounds: Least and greatest survival time of each row, (n, 2), or None.
         feature_names: A name a column.
+        feature_types: XGBoost's word for each column (``float``, ``int``, ``i``, ``q``, ``c``), or
+            none; kept for its files.
         categorical: Whether a column is categorical, (F,).
         categories: The values that the whole numbers of each categorical column stand for, by
             column; empty where they stand for themselves.
@@ -83,6 +85,7 @@ class Dataset:
     group_offsets: NDArray[np.int64] | None = None
     label_bounds: Floats | None = None
     feature_names: tuple[str, ...] = ()
+    feature_types: tuple[str, ...] = ()
     categorical: NDArray[np.bool_] | None = None
     categories: tuple[tuple[object, ...], ...] = ()
     table: Table | None = None
@@ -110,7 +113,7 @@ class Dataset:
                 raise ValueError(f"{name} must have {len(x)} rows. Got {len(column)}.")
             wide = column[:, None] if column.ndim == 1 and ranks == (1, 2) else column
             object.__setattr__(self, name, np.ascontiguousarray(wide))
-        for name in ("feature_names", "categorical"):
+        for name in ("feature_names", "feature_types", "categorical"):
             held = getattr(self, name)
             if held is not None and len(held) not in (0, self.n_features):
                 raise ValueError(f"{name} must have {self.n_features} entries. Got {len(held)}.")
@@ -178,6 +181,7 @@ class Dataset:
             else offsets_after(self.group_offsets, rows),
             label_bounds=some(self.label_bounds),
             feature_names=self.feature_names,
+            feature_types=self.feature_types,
             categorical=self.categorical,
             categories=self.categories,
             table=None if self.table is None else self.table.take(rows),

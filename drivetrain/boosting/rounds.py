@@ -207,6 +207,7 @@ class Rounds:
             rounds=np.array(self.sizes, np.int64),
             best_round=None if self._best is None else self._best[0],
             feature_names=self.data.feature_names,
+            feature_types=self.data.feature_types,
             categorical=self.data.categorical,
             categories=self.data.categories,
             attributes=attributes,

@@ -13,7 +13,6 @@ from drivetrain.boosting.dart import Dart, choose_dropped, weigh_anew
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.files.model import load_model, loads, save_model
 from drivetrain.boosting.objectives.logistic import Logistic, Softmax
-from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.objectives.robust import AbsoluteError
 from drivetrain.boosting.objectives.squared import SquaredError
 from drivetrain.boosting.training import Settings, Watch, boost
