@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import (
+    Gradient,
+    newton_start,
+    refuse_labels,
+    weighted,
+)
 
 Floats = NDArray[np.float32]
 _LEAST_H = np.float32(1e-16)
@@ -31,12 +36,17 @@ class Logistic:
     Attributes:
         scale_pos_weight: What rows of label 1 weigh more.
         name: ``binary:logistic``; ``reg:logistic`` takes labels between 0 and 1 too, as does this.
+            ``binary:logitraw`` predicts the margin, and takes its base score for one.
         metric: ``logloss``.
     """
 
     scale_pos_weight: float = 1.0
     name: str = "binary:logistic"
     metric: str = "logloss"
+
+    @property
+    def _raw(self) -> bool:
+        return self.name == "binary:logitraw"
 
     def groups(self, data: Dataset) -> int:
         """Return the number of targets."""
@@ -65,14 +75,15 @@ class Logistic:
         With ``scale_pos_weight`` it is XGBoost's one Newton step from a margin of 0 instead.
         """
         if self.scale_pos_weight != 1:
-            g, h = self.gradients(np.zeros_like(data.labels), data)
-            step = -g.sum(axis=0, dtype=np.float64) / h.sum(axis=0, dtype=np.float64)
-            return sigmoid(step.astype(np.float32))
+            step = newton_start(*self.gradients(np.zeros_like(data.labels), data))
+            return step if self._raw else sigmoid(step)
         share = np.average(data.labels.astype(np.float64), axis=0, weights=data.weight)
         return np.clip(share, 1e-7, 1 - 1e-7).astype(np.float32)
 
     def to_margin(self, score: Floats) -> Floats:
         """Return log(p / (1 - p))."""
+        if self._raw:
+            return score
         odds = np.float32(1) / score - np.float32(1)
         # The logarithm rounded once, as the C library's, whose bits XGBoost has; numpy's own
         # float32 logarithm is an ulp off now and then.
@@ -80,7 +91,7 @@ class Logistic:
 
     def predict(self, margin: Floats) -> Floats:
         """Return the probability of label 1."""
-        p = sigmoid(margin)
+        p = margin if self._raw else sigmoid(margin)
         return p[:, 0] if p.shape[1] == 1 else p
 
 
@@ -122,8 +133,11 @@ class Softmax:
         return weighted(p, h, data)
 
     def start(self, data: Dataset) -> Floats:
-        """Return 0.5 for each class, as XGBoost starts."""
-        return np.full(self.n_classes, 0.5, np.float32)
+        """Return the logarithm of each class's share, less the classes' mean."""
+        y = data.target.astype(np.int64)
+        share = np.bincount(y, data.weight, self.n_classes)
+        logs = np.log((share / share.sum()).astype(np.float32) + np.float32(1e-6))
+        return logs - logs.mean(dtype=np.float64).astype(np.float32)
 
     def to_margin(self, score: Floats) -> Floats:
         """Return the score: margins of classes have no scale of their own."""
@@ -134,3 +148,56 @@ class Softmax:
         if self.name == "multi:softmax":
             return margin.argmax(axis=1).astype(np.float32)
         return softmax(margin)
+
+    def evaluated(self, margin: Floats) -> Floats:
+        """Return the probability of each class: what metrics read, of ``multi:softmax`` too."""
+        return softmax(margin)
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """l = max(0, 1 - (2y - 1) f), y = 0 or 1; the prediction is 1 where f > 0.
+
+    h is 1 where the margin is missed, else the least normal float32: XGBoost's convention.
+
+    Attributes:
+        name: ``binary:hinge``.
+        metric: ``error``.
+    """
+
+    name: str = "binary:hinge"
+    metric: str = "error"
+
+    def groups(self, data: Dataset) -> int:
+        """Return the number of targets."""
+        return data.labels.shape[1]
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError where a label is not 0 or 1."""
+        refuse_labels(data, (data.labels != 0) & (data.labels != 1), "0 or 1")
+
+    def leaf_quantile(self, group: int) -> float | None:
+        """Return None: leaves keep their Newton step."""
+        return None
+
+    def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
+        """Return 1 - 2y and 1 where (2y - 1) f < 1, else 0 and next to 0."""
+        sign = data.labels * np.float32(2) - np.float32(1)
+        missed = margin * sign < 1
+        g = np.where(missed, -sign, np.float32(0))
+        # A weight does not multiply the h of rows that are well placed.
+        g, h = weighted(g, missed.astype(np.float32), data)
+        return g, np.where(missed, h, h.dtype.type(np.finfo(np.float32).tiny))
+
+    def start(self, data: Dataset) -> Floats:
+        """Return 1 where one Newton step from 0 is positive, else 0."""
+        return self.predict(newton_start(*self.gradients(np.zeros_like(data.labels), data)))
+
+    def to_margin(self, score: Floats) -> Floats:
+        """Return the score."""
+        return score
+
+    def predict(self, margin: Floats) -> Floats:
+        """Return 1 where the margin is positive, else 0."""
+        chosen = (margin > 0).astype(np.float32)
+        return chosen[:, 0] if chosen.ndim == 2 and chosen.shape[1] == 1 else chosen
