@@ -42,7 +42,11 @@ class Cache:
     def cuts(self, make: Callable[[], Cuts]) -> Cuts:
         """Return the cuts that were kept, or make and keep them."""
         damaged = (OSError, EOFError, ValueError, TypeError, BadZipFile)
-        with suppress(*damaged), np.load(self._cuts, allow_pickle=False) as held:
+        with (
+            suppress(*damaged),
+            open(self._cuts, "rb") as kept,
+            np.load(kept, allow_pickle=False) as held,
+        ):
             return Cuts(**{name: held[name] for name in held.files})
         cuts = make()
         with atomic_write(self._cuts) as file:

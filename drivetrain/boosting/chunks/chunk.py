@@ -91,6 +91,8 @@ def _named(given: Any) -> dict[str, Any]:
 
 
 def _dense(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return x
     from scipy.sparse import issparse
 
     if not issparse(x):
