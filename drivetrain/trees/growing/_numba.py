@@ -88,6 +88,24 @@ def pack(
         packed[i] = (q << np.int64(32)) + w
 
 
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _add(
+    flat: Array,
+    at: np.uint64,
+    f_end: np.uint64,
+    bits: np.uint64,
+    pair: np.int64,
+    histogram: NDArray[np.int64],
+) -> None:
+    if bits == np.uint64(8):
+        # A constant shift saves a third of the time.
+        for f in range(f_end):
+            histogram[(f << np.uint64(8)) + np.uint64(flat[at + f])] += pair
+    else:
+        for f in range(f_end):
+            histogram[(f << bits) + np.uint64(flat[at + f])] += pair
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def add_rows(
     flat: Array,
@@ -104,10 +122,7 @@ def add_rows(
     bits = np.uint64(shift)
     if len(rows) == 0:
         for i in range(np.uint64(len(packed))):
-            pair = packed[i]
-            at = i * width
-            for f in range(f_end):
-                histogram[(f << bits) | np.uint64(flat[at + f])] += pair
+            _add(flat, i * width, f_end, bits, packed[i], histogram)
         return
     end = np.uint64(len(rows))
     ahead = np.uint64(_AHEAD)
@@ -117,10 +132,7 @@ def add_rows(
             _prefetch(flat, later * width)  # type: ignore[call-arg]
             _prefetch(packed, later)  # type: ignore[call-arg]
         row = np.uint64(rows[i])
-        pair = packed[row]
-        at = row * width
-        for f in range(f_end):
-            histogram[(f << bits) | np.uint64(flat[at + f])] += pair
+        _add(flat, row * width, f_end, bits, packed[row], histogram)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
