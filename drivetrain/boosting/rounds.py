@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.callbacks import BEST_WEIGHTS
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.gradients import checked_gradients
 from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
+from drivetrain.boosting.objectives.stages import stage_of
 from drivetrain.boosting.planters import planter_for
 from drivetrain.boosting.sampling import Sample, draw_rows, seed_of
 from drivetrain.boosting.scores import DartScores, GrownTree, PlainScores, Scores, Watched
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
 
 Floats = NDArray[np.float32]
-_BEST_WEIGHTS = "best_weights"
 
 
 class Rounds:
@@ -48,6 +50,7 @@ class Rounds:
     ) -> None:
         self.data = data
         self.objective = objective
+        self.stage = stage_of(objective, data, threads=settings.threads)
         self.settings = settings
         self.learning_rate = settings.learning_rate
         self.groups = objective.groups(data)
@@ -98,7 +101,7 @@ class Rounds:
         """
         number = self.number
         margin = self.scores.before(number)
-        g, h = self._gradients(margin, number)
+        g, h = checked_gradients(self.objective, margin, self.data, number)
         if self.settings.num_parallel_tree > 1:
             margin = margin.copy()
         forests = []
@@ -116,22 +119,6 @@ class Rounds:
         if self.settings.multi_strategy == "multi_output_tree":
             return [slice(0, self.groups)]
         return [slice(k, k + 1) for k in range(self.groups)]
-
-    def _gradients(self, margin: Floats, number: int) -> tuple[Gradient, Gradient]:
-        """Return g and h of the objective, which may be anybody's: kernels trust what they get.
-
-        Raises:
-            ValueError: Of another shape, NaN, or a negative h; the round is named.
-        """
-        g, h = (_settled(v) for v in self.objective.gradients(margin, self.data))
-        where = f"{self.objective.name} in round {number}"
-        if g.shape != margin.shape or h.shape not in (g.shape, (1, 1)):
-            raise ValueError(
-                f"{where} must give g and h of shape {margin.shape}. Got {g.shape} and {h.shape}."
-            )
-        if not (np.isfinite(g).all() and np.isfinite(h).all() and (h >= 0).all()):
-            raise ValueError(f"{where} must give finite g, and finite h >= 0.")
-        return g, h
 
     def _tree(
         self, g: Gradient, h: Gradient, margin: Floats, columns: slice, tree: int
@@ -187,7 +174,7 @@ class Rounds:
         weights = self.scores.weights
         if number != self.number - 1:
             # A round before a checkpoint: its weights are in the file.
-            text = self._attributes.get(_BEST_WEIGHTS)
+            text = self._attributes.get(BEST_WEIGHTS)
             weights = None if text is None else np.array(json.loads(text), np.float32)
         self._best = number, None if weights is None else weights.copy()
 
@@ -195,7 +182,7 @@ class Rounds:
         """Return the model with all its rounds, and the weights of its best beside them."""
         attributes = dict(self._attributes)
         if self._best is not None and self._best[1] is not None:
-            attributes[_BEST_WEIGHTS] = json.dumps([float(one) for one in self._best[1]])
+            attributes[BEST_WEIGHTS] = json.dumps([float(one) for one in self._best[1]])
         weights = self.scores.weights
         if weights is None and self.settings.booster == "dart":
             weights = np.ones(self.sizes[-1], np.float32)
@@ -203,7 +190,7 @@ class Rounds:
         return Booster(
             forest=join(self.forests) if self.forests else none,
             base_score=self.base_score,
-            objective=self.objective,
+            objective=self.stage.objective,
             rounds=np.array(self.sizes, np.int64),
             best_round=None if self._best is None else self._best[0],
             feature_names=self.data.feature_names,
@@ -224,7 +211,7 @@ class Rounds:
             only_best: Whether to leave out the rounds after the best.
         """
         whole = self.snapshot()
-        whole.attributes.pop(_BEST_WEIGHTS, None)
+        whole.attributes.pop(BEST_WEIGHTS, None)
         if self._best is None:
             return whole
         number, weights = self._best
@@ -237,11 +224,6 @@ class Rounds:
     def close(self) -> None:
         """End the threads."""
         self.planter.close()
-
-
-def _settled(given: Gradient) -> Gradient:
-    kind = np.float64 if given.dtype == np.float64 else np.float32
-    return np.ascontiguousarray(given, kind)
 
 
 def _no_trees(features: int, groups: int) -> Forest:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from drivetrain.boosting.callbacks import Callback, EarlyStopping, History, Printing, Run
 from drivetrain.boosting.metrics import metric_named
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.boosting.objectives.stages import evaluated
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Watch
@@ -70,9 +71,9 @@ class Running(Generic[M_co]):
         self._watch = watch
         self._objective = objective
         names = watch.metrics or (() if watch.custom else (objective.metric,))
-        self._metrics = {name: metric_named(name) for name in names} | dict(watch.custom)
+        self._metrics = {name: metric_named(name, objective) for name in names}
         self.history: History = {
-            name: {metric: [] for metric in self._metrics} for name in watch.sets
+            name: {metric: [] for metric in (*self._metrics, *watch.custom)} for name in watch.sets
         }
         for name, own in (watch.history or {}).items():
             for metric, values in own.items():
@@ -105,9 +106,13 @@ class Running(Generic[M_co]):
         """Do one round and evaluate it."""
         self.engine.advance()
         for name, one in self._watch.sets.items():
-            prediction = self._objective.predict(self.engine.margin_of(name))
+            margin = self.engine.margin_of(name)
+            seen = evaluated(self._objective, margin)
             for metric, value in self._metrics.items():
-                self.history[name][metric].append(float(value(prediction, one)))
+                self.history[name][metric].append(float(value(seen, one)))
+            for metric, value in self._watch.custom.items():
+                own = value(self._objective.predict(margin), one)
+                self.history[name][metric].append(float(own))
 
     def finish(self) -> M_co:
         """Return the model."""

@@ -112,8 +112,8 @@ class Quantiles:
 
     @property
     def metric(self) -> str:
-        """``quantile@`` and the quantiles."""
-        return "quantile@" + ",".join(f"{alpha:g}" for alpha in self.alphas)
+        """``quantile``, of the same quantiles."""
+        return "quantile"
 
     def groups(self, data: Dataset) -> int:
         """Return the number of quantiles."""
@@ -166,8 +166,8 @@ class Expectiles:
 
     @property
     def metric(self) -> str:
-        """``expectile@`` and the expectiles."""
-        return "expectile@" + ",".join(f"{alpha:g}" for alpha in self.alphas)
+        """``expectile``, of the same expectiles."""
+        return "expectile"
 
     def groups(self, data: Dataset) -> int:
         """Return the number of expectiles."""
@@ -219,8 +219,8 @@ class PseudoHuber:
 
     @property
     def metric(self) -> str:
-        """``mphe@δ``."""
-        return f"mphe@{self.slope:g}"
+        """``mphe``, of the same slope."""
+        return "mphe"
 
     def groups(self, data: Dataset) -> int:
         """Return the number of targets."""
