@@ -12,6 +12,25 @@ _NONE = -1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Terms:
+    """Lines in the leaves of a forest: a row of leaf j gets c_j + Σ b_jf x_f.
+
+    A row that misses one of the leaf's features gets the leaf's value instead. N nodes, E terms.
+
+    Attributes:
+        offsets: Where each node's terms begin, (N + 1,).
+        feature: The feature of each term, (E,).
+        coefficient: Its b, shrunk, (E,).
+        constant: c of each leaf, shrunk, (N,).
+    """
+
+    offsets: NDArray[np.int64]
+    feature: NDArray[np.int32]
+    coefficient: NDArray[np.float64]
+    constant: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Forest:
     """T trees, their nodes in a row; child numbers count from their tree's first node.
 
@@ -36,6 +55,7 @@ class Forest:
             no node is categorical.
         sets: Categories that go right.
         categorical: Whether a node splits by category, (N,).
+        terms: Lines in the leaves; None where these are constant.
     """
 
     offsets: NDArray[np.int64]
@@ -53,6 +73,7 @@ class Forest:
     set_offsets: NDArray[np.int64]
     sets: NDArray[np.int32]
     categorical: NDArray[np.bool_]
+    terms: Terms | None = None
 
     def __len__(self) -> int:
         return len(self.group)
@@ -137,6 +158,33 @@ def join(forests: Sequence[Forest], runs: Sequence[tuple[int, int]] | None = Non
         n_groups=max(forest.n_groups for forest in forests),
         set_offsets=_running(counts),
         sets=np.concatenate(sets),
+        terms=_join_terms(forests, spans),
+    )
+
+
+def _join_terms(forests: Sequence[Forest], spans: Sequence[slice]) -> Terms | None:
+    if all(forest.terms is None for forest in forests):
+        return None
+    parts = [_terms_of(forest) for forest in forests]
+    counts = [np.diff(part.offsets[s.start : s.stop + 1]) for part, s in zip(parts, spans)]
+    terms = [slice(int(p.offsets[s.start]), int(p.offsets[s.stop])) for p, s in zip(parts, spans)]
+    return Terms(
+        offsets=_running(counts),
+        feature=np.concatenate([p.feature[s] for p, s in zip(parts, terms)]),
+        coefficient=np.concatenate([p.coefficient[s] for p, s in zip(parts, terms)]),
+        constant=np.concatenate([p.constant[s] for p, s in zip(parts, spans)]),
+    )
+
+
+def _terms_of(forest: Forest) -> Terms:
+    """Return the forest's terms; none, and its values for constants, where it has no lines."""
+    if forest.terms is not None:
+        return forest.terms
+    return Terms(
+        offsets=np.zeros(len(forest.left) + 1, np.int64),
+        feature=np.empty(0, np.int32),
+        coefficient=np.empty(0),
+        constant=forest.value[:, 0].astype(np.float64),
     )
 
 
