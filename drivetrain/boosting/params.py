@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from drivetrain.boosting.dart import Dart
+from drivetrain.boosting.objectives.named import PARAMETERS
 from drivetrain.boosting.threads import threads_of
 from drivetrain.boosting.training import Settings
 from drivetrain.core.checks import check_integer
@@ -19,18 +21,6 @@ ALIASES = {
     "nthread": "n_jobs",
     "seed": "random_state",
 }
-#: Parameters of the objectives.
-LOSS = frozenset(
-    {
-        "num_class",
-        "scale_pos_weight",
-        "quantile_alpha",
-        "expectile_alpha",
-        "tweedie_variance_power",
-        "huber_slope",
-        "max_delta_step",
-    }
-)
 #: Accepted where they ask for what is done anyway; None: whatever they ask for changes no model.
 IDLE: dict[str, tuple[Any, ...] | None] = {
     "device": ("cpu",),
@@ -59,7 +49,7 @@ Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 def _parts() -> dict[str, type]:
     """Return the settings that are themselves groups of parameters, by field."""
-    return {"growth": Growth}
+    return {"growth": Growth, "dart": Dart}
 
 
 def _known() -> dict[str, str]:
@@ -80,7 +70,7 @@ def named(params: Params) -> dict[str, Any]:
         ValueError: A parameter that is not known, or that asks for what is not done.
     """
     places = _known()
-    known = {*places, *LOSS, *IDLE, *_OWN}
+    known = {*places, *PARAMETERS, *IDLE, *_OWN}
     out: dict[str, Any] = {}
     pairs = params.items() if isinstance(params, Mapping) else params
     for name, value in pairs:
@@ -128,7 +118,7 @@ def settings_of(given: Mapping[str, Any], names: Sequence[str], rounds: int) -> 
 
 def loss_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that objectives read."""
-    return {name: given[name] for name in LOSS if given.get(name) is not None}
+    return {name: given[name] for name in PARAMETERS if given.get(name) is not None}
 
 
 def metrics_of(given: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -1,3 +1,4 @@
-from .learner import Booster as Booster
-from .learner import train as train
+from . import callback as callback
+from .booster import Booster as Booster
 from .matrix import DMatrix as DMatrix
+from .training import train as train

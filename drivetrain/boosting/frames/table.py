@@ -55,6 +55,7 @@ class Table:
             "feature_names": self.columns.names,
             "categorical": self.columns.categorical,
             "categories": self.columns.categories,
+            "feature_types": self.types,
         }
 
 

@@ -85,8 +85,8 @@ def _data() -> compat.DMatrix:
     [
         ({"num_boost_round": 5}, "Unknown parameter 'num_boost_round'"),
         ({"max_dept": 5}, "Did you mean 'max_depth'"),
-        ({"booster": "dart"}, "booster must be one of gbtree. Got 'dart'"),
-        ({"tree_method": "exact"}, "tree_method must be one of hist, auto"),
+        ({"booster": "dartt"}, "Did you mean 'dart'"),
+        ({"device": "cuda"}, "device must be cpu. Got 'cuda'"),
         ({"eta": -1}, "learning_rate must be >= 0"),
     ],
 )
