@@ -9,12 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.metrics import RISING
 from drivetrain.core.checks import check_integer, check_real
 
 #: Values of each metric on each evaluation set, round by round.
 History = dict[str, dict[str, list[float]]]
-_HISTORY = "history"
+#: Attributes of checkpoints: what was seen, and the weights that the best round had.
+_HISTORY, BEST_WEIGHTS = "history", "best_weights"
 
 
 class Run(Protocol):
@@ -188,18 +190,18 @@ class Checkpoints:
     def after_iteration(self, run: Run, number: int, history: History) -> bool:
         """Write a file where it is time; return False."""
         if run.number % self.every == 0:
-            from drivetrain.boosting.files.model import save_model
+            from drivetrain.boosting.files.linear import save_any
 
-            model: Booster = run.snapshot()
+            model = run.snapshot()
             model.attributes[_HISTORY] = json.dumps(history)
-            save_model(model, Path(self.directory) / f"{self.name}_{run.number}.ubj")
+            save_any(model, Path(self.directory) / f"{self.name}_{run.number}.ubj")
         return False
 
     def after_training(self, run: Run) -> None:
         """Do nothing."""
 
 
-def resume(path: str | Path) -> tuple[Booster, History]:
+def resume(path: str | Path) -> tuple[Booster | LinearBooster, History]:
     """Return a checkpoint's model and what had been seen.
 
     Train the rest of the rounds from both (``boost(..., start=model, watch=Watch(history=...))``):
@@ -212,9 +214,9 @@ def resume(path: str | Path) -> tuple[Booster, History]:
         FileError: Not a model, or damaged.
         ValueError: A model, but no checkpoint.
     """
-    from drivetrain.boosting.files.model import load_model
+    from drivetrain.boosting.files.linear import load_any
 
-    model = load_model(path)
+    model = load_any(path)
     text = model.attributes.pop(_HISTORY, None)
     if text is None:
         raise ValueError(f"{path} is a model but no checkpoint: it has no attribute 'history'.")

@@ -58,6 +58,7 @@ class Rounds:
         self.forests: list[Forest] = [] if start is None else [start.forest]
         self.sizes: list[int] = [0] if start is None else start.rounds.tolist()
         self._attributes = {} if start is None else dict(start.attributes)
+        self._attributes.pop("best_iteration", None)
         self._best: tuple[int, Floats | None] | None = None
         watched = Watched(
             data=data,

@@ -11,6 +11,7 @@ from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.callbacks import Callback, History
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset, check_values
+from drivetrain.boosting.linear.settings import Linear
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
 from drivetrain.boosting.running import Running, run_all
@@ -39,6 +40,7 @@ class Settings:
         other_rate: Share of the rows that goss draws from the others.
         booster: ``gbtree``, ``dart``, or ``gblinear`` (see ``drivetrain.boosting.linear``).
         dart: How dart drops trees.
+        linear: How gblinear changes its weights; it has a learning rate of its own.
         multi_strategy: ``one_output_per_tree``, or ``multi_output_tree`` for one tree a round
             with a vector of all outputs in each leaf.
         random_state: Seed; the same seed gives the same bits for any number of threads.
@@ -56,6 +58,7 @@ class Settings:
     other_rate: float = 0.1
     booster: Literal["gbtree", "dart", "gblinear"] = "gbtree"
     dart: Dart = field(default_factory=Dart)
+    linear: Linear = field(default_factory=Linear)
     multi_strategy: str = "one_output_per_tree"
     random_state: int = 0
     threads: int = 1
@@ -89,6 +92,10 @@ class Settings:
             )
         if self.booster != "dart" and self.dart != Dart():
             raise ValueError(f"dart is read by booster='dart' only. Got booster={self.booster!r}.")
+        if self.booster != "gblinear" and self.linear != Linear():
+            raise ValueError(
+                f"linear is read by booster='gblinear' only. Got booster={self.booster!r}."
+            )
         if self.booster == "gblinear" and self.num_parallel_tree > 1:
             raise ValueError(
                 "booster='gblinear' grows no trees: num_parallel_tree must be 1. "

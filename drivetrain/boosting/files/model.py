@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.files import ubjson
 from drivetrain.boosting.files.trees import FileError, column, read_trees, write_tree
-from drivetrain.boosting.objectives.named import objective_named
+from drivetrain.boosting.linear.booster import LinearBooster
+from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.core.files import atomic_write
 
@@ -21,23 +23,35 @@ VERSION = (3, 2, 0)
 
 def to_object(model: Booster) -> dict[str, Any]:
     """Return the model as the object XGBoost keeps in its files; arrays stay numpy arrays."""
-    forest = model.forest
-    classes = _classes(model)
+    return learner_object(model, _trees(model), model.forest.n_groups)
+
+
+def learner_object(
+    model: Booster | LinearBooster, booster: dict[str, Any], groups: int
+) -> dict[str, Any]:
+    """Return the whole object: what is around the trees or weights, and these.
+
+    Args:
+        model: The model.
+        booster: Its trees or weights as XGBoost has them.
+        groups: Its outputs.
+    """
+    classes = groups if model.objective.name.startswith("multi:") else 0
     tracked = {} if model.best_round is None else {"best_iteration": str(model.best_round)}
     return {
         "learner": {
             "attributes": model.attributes | tracked,
             "feature_names": list(model.feature_names),
             "feature_types": _types(model),
-            "gradient_booster": _trees(model),
+            "gradient_booster": booster,
             "learner_model_param": {
                 "base_score": _scores(model.base_score),
                 "boost_from_average": "1",
                 "num_class": str(classes),
                 "num_feature": str(model.n_features),
-                "num_target": str(1 if classes else forest.n_groups),
+                "num_target": str(1 if classes else groups),
             },
-            "objective": {"name": model.objective.name} | _parameters(model.objective, classes),
+            "objective": stored(model.objective),
         },
         "version": list(VERSION),
     }
@@ -68,12 +82,8 @@ def _trees(model: Booster) -> dict[str, Any]:
     return {"gbtree": trees, "name": "dart", "weight_drop": list(model.weights)}
 
 
-def _classes(model: Booster) -> int:
-    return model.forest.n_groups if model.objective.name.startswith("multi:") else 0
-
-
-def _types(model: Booster) -> list[str]:
-    if model.categorical is None or not model.categorical.any():
+def _types(model: Booster | LinearBooster) -> list[str]:
+    if isinstance(model, LinearBooster) or model.categorical is None or not model.categorical.any():
         return ["float"] * len(model.feature_names)
     return ["c" if one else "float" for one in model.categorical]
 
@@ -83,49 +93,86 @@ def _scores(scores: NDArray[np.float32]) -> str:
     return "[" + ",".join(np.format_float_scientific(s, trim="-").upper() for s in scores) + "]"
 
 
-def _parameters(objective: Objective, classes: int) -> dict[str, Any]:
-    if classes:
-        return {"softmax_multiclass_param": {"num_class": str(classes)}}
-    positive = getattr(objective, "scale_pos_weight", 1.0)
-    return {"reg_loss_param": {"scale_pos_weight": f"{positive:g}"}}
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What a file says around the trees or weights, checked.
+
+    Attributes:
+        booster: The object of the trees or weights.
+        kind: ``gbtree``, ``dart`` or ``gblinear``.
+        features: Number of features.
+        groups: Number of outputs.
+        held: What every model has: base score, objective, names, attributes.
+        learner: The object it was read from.
+    """
+
+    booster: dict[str, Any]
+    kind: str
+    features: int
+    groups: int
+    held: dict[str, Any]
+    learner: dict[str, Any]
+
+
+def read_around(whole: Any, kinds: tuple[str, ...]) -> Around:
+    """Return what is around the trees or weights of a model's object.
+
+    Args:
+        whole: The object.
+        kinds: The boosters that are wanted.
+
+    Raises:
+        FileError: A part is missing or wrong, or the booster another.
+    """
+    learner = _part(whole, "learner", "the file")
+    booster = _part(learner, "gradient_booster", "learner")
+    kind = booster.get("name")
+    if kind not in kinds:
+        wanted = " or ".join(repr(one) for one in kinds)
+        raise FileError(f"gradient_booster must be {wanted}. Got {kind!r}.")
+    param = _part(learner, "learner_model_param", "learner")
+    classes, targets = _whole(param, "num_class", 1 << 20), _whole(param, "num_target", 1 << 20)
+    groups = max(classes, targets, 1)
+    held = {
+        "base_score": _read_scores(param, groups),
+        "objective": _objective(learner, classes),
+        "feature_names": tuple(str(name) for name in learner.get("feature_names") or []),
+        "attributes": {str(k): str(v) for k, v in (learner.get("attributes") or {}).items()},
+    }
+    return Around(
+        booster=booster,
+        kind=str(kind),
+        features=_whole(param, "num_feature", 1 << 24),
+        groups=groups,
+        held=held,
+        learner=learner,
+    )
 
 
 def from_object(whole: Any) -> Booster:
     """Return the model of an object as XGBoost keeps it.
 
     Raises:
-        FileError: It is no model, a part is missing or wrong, or of a kind that is not known.
+        FileError: It is no model of trees, a part is missing or wrong, or of an unknown kind.
     """
-    learner = _part(whole, "learner", "the file")
-    booster = _part(learner, "gradient_booster", "learner")
-    kind = booster.get("name")
-    if kind not in ("gbtree", "dart"):
-        raise FileError(f"gradient_booster must be 'gbtree' or 'dart'. Got {kind!r}.")
-    holder = _part(booster, "gbtree", "gradient_booster") if kind == "dart" else booster
+    around = read_around(whole, ("gbtree", "dart"))
+    dart = around.kind == "dart"
+    holder = _part(around.booster, "gbtree", "gradient_booster") if dart else around.booster
     model = _part(holder, "model", "gradient_booster")
-    param = _part(learner, "learner_model_param", "learner")
-    features = _whole(param, "num_feature", 1 << 24)
-    classes, targets = _whole(param, "num_class", 1 << 20), _whole(param, "num_target", 1 << 20)
-    groups = max(classes, targets, 1)
     trees = model.get("trees")
     if not isinstance(trees, list):
         raise FileError("model must have a list of trees.")
     info = column(model, "tree_info", np.int32, "model")
+    groups = around.groups
     if len(info) != len(trees) or (info < 0).any() or (info >= groups).any():
         raise FileError(f"tree_info must name an output below {groups} for each tree.")
-    forest = read_trees(trees, info, features, groups)
-    weights = _weights(booster, len(trees)) if kind == "dart" else None
-    names = [str(name) for name in learner.get("feature_names") or []]
     return Booster(
-        forest=forest,
-        base_score=_read_scores(param, groups),
-        objective=_objective(learner, classes),
+        **around.held,
+        forest=read_trees(trees, info, around.features, groups),
         rounds=_rounds(model, len(trees), groups),
-        best_round=_best(learner, len(trees)),
-        feature_names=tuple(names),
-        categorical=_categorical(learner, features),
-        attributes={str(k): str(v) for k, v in (learner.get("attributes") or {}).items()},
-        weights=weights,
+        best_round=best_of(around.learner, len(trees)),
+        categorical=_categorical(around.learner, around.features),
+        weights=_weights(around.booster, len(trees)) if dart else None,
     )
 
 
@@ -180,9 +227,10 @@ def _rounds(model: Mapping[str, Any], trees: int, groups: int) -> NDArray[np.int
     return rounds
 
 
-def _best(learner: Mapping[str, Any], trees: int) -> int | None:
+def best_of(learner: Mapping[str, Any], rounds: int) -> int | None:
+    """Return the best round that a file names, if it is below ``rounds``."""
     text = str((learner.get("attributes") or {}).get("best_iteration", ""))
-    return int(text) if text.isascii() and text.isdigit() and int(text) < trees else None
+    return int(text) if text.isascii() and text.isdigit() and int(text) < rounds else None
 
 
 def _categorical(learner: Mapping[str, Any], features: int) -> NDArray[np.bool_] | None:
@@ -197,8 +245,12 @@ def save_model(model: Booster, path: str | Path) -> None:
 
     The file is written under another name and renamed.
     """
+    write_object(to_object(model), path)
+
+
+def write_object(whole: dict[str, Any], path: str | Path) -> None:
+    """Write a model's object: whole or not at all: UBJSON for a name in .ubj, else JSON."""
     target = Path(path)
-    whole = to_object(model)
     with atomic_write(target) as file:
         if target.suffix == ".ubj":
             file.write(ubjson.encode(whole))
@@ -236,13 +288,22 @@ def loads(text: bytes) -> Booster:
     Raises:
         ValueError: They hold none.
     """
+    return from_object(decode(text))
+
+
+def decode(text: bytes) -> Any:
+    """Return the object that bytes of JSON or UBJSON hold, told apart by their beginning.
+
+    Raises:
+        ValueError: They hold none.
+    """
     start = text.lstrip()[:1]
     if start != b"{":
         raise FileError("A model must be an object of JSON or UBJSON.")
     # UBJSON has a length after the brace, JSON a quote (or, when empty, another brace).
     if text[1:].lstrip()[:1] in (b'"', b"}"):
-        return from_object(_parse(text))
-    return from_object(ubjson.decode(text))
+        return _parse(text)
+    return ubjson.decode(text)
 
 
 def _parse(text: bytes) -> Any:

@@ -1,0 +1,37 @@
+"""Derivatives of an objective, checked: it may be anybody's, and kernels trust what they get."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import Gradient, Objective
+
+
+def checked_gradients(
+    objective: Objective, margin: NDArray[np.float32], data: Dataset, number: int
+) -> tuple[Gradient, Gradient]:
+    """Return g, (n, groups), and h, (n, groups) or (1, 1), float32 or float64, in C order.
+
+    Args:
+        objective: What is minimized.
+        margin: Where, (n, groups).
+        data: Labels and weights.
+        number: Of the round, for messages.
+
+    Raises:
+        ValueError: Of another shape, NaN, or a negative h; the round is named.
+    """
+    g, h = (_settled(v) for v in objective.gradients(margin, data))
+    where = f"{objective.name} in round {number}"
+    if g.shape != margin.shape or h.shape not in (g.shape, (1, 1)):
+        raise ValueError(
+            f"{where} must give g and h of shape {margin.shape}. Got {g.shape} and {h.shape}."
+        )
+    if not (np.isfinite(g).all() and np.isfinite(h).all() and (h >= 0).all()):
+        raise ValueError(f"{where} must give finite g, and finite h >= 0.")
+    return g, h
+
+
+def _settled(given: Gradient) -> Gradient:
+    kind = np.float64 if given.dtype == np.float64 else np.float32
+    return np.ascontiguousarray(given, kind)

@@ -1,0 +1,1 @@
+"""Boosting with linear functions instead of trees: XGBoost's gblinear."""
