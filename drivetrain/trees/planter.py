@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.trees.forest import Forest
+from drivetrain.trees.forest import Forest, Terms
 
 Floats = NDArray[np.float32]
 #: Derivatives: float32, or float64 where rows have weights.
@@ -23,6 +23,7 @@ class Planted:
         values: Their weights, unshrunk, (L, K); K is 1 unless leaves are vectors.
         rows: Numbers of the rows it was grown on, those of a leaf side by side, (m,).
         ends: Where each leaf's rows begin in ``rows``, and the last's end, (L + 1,).
+        terms: Lines in the leaves, unshrunk; None where these are constant.
     """
 
     shape: Forest
@@ -30,23 +31,36 @@ class Planted:
     values: NDArray[np.float64]
     rows: NDArray[np.uint32]
     ends: NDArray[np.int64]
+    terms: Terms | None = None
 
     def rows_of(self, leaf: int) -> NDArray[np.uint32]:
         """Return the rows of a leaf, by its place in ``leaves``."""
         return self.rows[self.ends[leaf] : self.ends[leaf + 1]]
 
-    def forest(self, values: Floats, *, group: int = 0, n_groups: int = 1) -> Forest:
+    def forest(
+        self, values: Floats, *, group: int = 0, n_groups: int = 1, rate: float = 1.0
+    ) -> Forest:
         """Return the tree with these leaf values.
 
         Args:
             values: Of each leaf, shrunk, (L, K).
             group: The output it adds to; -1 for all of them.
             n_groups: Outputs of the model.
+            rate: What lines are shrunk by.
         """
         column = np.zeros((len(self.shape.left), values.shape[1]), np.float32)
         column[self.leaves] = values
+        terms = self.terms
+        if terms is not None:
+            terms = replace(
+                terms, coefficient=rate * terms.coefficient, constant=rate * terms.constant
+            )
         return replace(
-            self.shape, value=column, group=np.array([group], np.int32), n_groups=n_groups
+            self.shape,
+            value=column,
+            group=np.array([group], np.int32),
+            n_groups=n_groups,
+            terms=terms,
         )
 
 
