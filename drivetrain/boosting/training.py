@@ -12,6 +12,7 @@ from drivetrain.boosting.callbacks import Callback, History
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset, check_values
 from drivetrain.boosting.linear.settings import Linear
+from drivetrain.boosting.methods import check_methods
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
 from drivetrain.boosting.running import Running, run_all
@@ -43,6 +44,14 @@ class Settings:
         linear: How gblinear changes its weights; it has a learning rate of its own.
         multi_strategy: ``one_output_per_tree``, or ``multi_output_tree`` for one tree a round
             with a vector of all outputs in each leaf.
+        tree_method: ``hist``, on bins cut once; ``approx``, on bins cut for every tree; ``exact``,
+            on every value.
+        sketch: Whether approx proposes its cuts once a tree (``global``) or in every node
+            (``local``).
+        histogram: ``packed`` whole numbers, or ``float``: with ``cuts="quantile"`` and as many
+            bins, XGBoost's own trees, node for node.
+        cuts: Where hist cuts: ``greedy`` keeps frequent values apart, ``quantile`` cuts where
+            XGBoost does.
         random_state: Seed; the same seed gives the same bits for any number of threads.
         threads: Threads.
     """
@@ -60,6 +69,10 @@ class Settings:
     dart: Dart = field(default_factory=Dart)
     linear: Linear = field(default_factory=Linear)
     multi_strategy: str = "one_output_per_tree"
+    tree_method: Literal["hist", "exact", "approx"] = "hist"
+    sketch: Literal["global", "local"] = "global"
+    histogram: Literal["packed", "float"] = "packed"
+    cuts: Literal["greedy", "quantile"] = "greedy"
     random_state: int = 0
     threads: int = 1
 
@@ -78,6 +91,7 @@ class Settings:
         check_choice("multi_strategy", self.multi_strategy, strategies)
         check_integer("random_state", self.random_state, low=0)
         check_integer("threads", self.threads, low=1)
+        check_methods(self)
         self._check_together()
 
     def _check_together(self) -> None:

@@ -1,0 +1,1 @@
+"""Exact greedy growth: every midpoint of every column, on columns sorted once."""

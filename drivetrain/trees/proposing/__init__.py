@@ -1,0 +1,1 @@
+"""The approximate method: split candidates proposed anew for every tree."""
