@@ -3,26 +3,25 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, Objective
+from drivetrain.boosting.objectives.objective import Gradient
+from drivetrain.boosting.objectives.stages import Stage
 
 
 def checked_gradients(
-    objective: Objective, margin: NDArray[np.float32], data: Dataset, number: int
+    stage: Stage, margin: NDArray[np.float32], number: int
 ) -> tuple[Gradient, Gradient]:
     """Return g, (n, groups), and h, (n, groups) or (1, 1), float32 or float64, in C order.
 
     Args:
-        objective: What is minimized.
+        stage: What is minimized, on the rows of training.
         margin: Where, (n, groups).
-        data: Labels and weights.
-        number: Of the round, for messages.
+        number: Of the round.
 
     Raises:
         ValueError: Of another shape, NaN, or a negative h; the round is named.
     """
-    g, h = (_settled(v) for v in objective.gradients(margin, data))
-    where = f"{objective.name} in round {number}"
+    g, h = (_settled(v) for v in stage.gradients(margin, number))
+    where = f"{stage.objective.name} in round {number}"
     if g.shape != margin.shape or h.shape not in (g.shape, (1, 1)):
         raise ValueError(
             f"{where} must give g and h of shape {margin.shape}. Got {g.shape} and {h.shape}."

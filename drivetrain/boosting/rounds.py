@@ -102,7 +102,7 @@ class Rounds:
         """
         number = self.number
         margin = self.scores.before(number)
-        g, h = checked_gradients(self.objective, margin, self.data, number)
+        g, h = checked_gradients(self.stage, margin, number)
         if self.settings.num_parallel_tree > 1:
             margin = margin.copy()
         forests = []

@@ -16,6 +16,7 @@ from drivetrain.boosting.linear import _numba as kernels
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.linear.settings import Linear
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.boosting.objectives.stages import stage_of
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
@@ -49,6 +50,7 @@ class LinearRounds:
         for one in (data, *(sets or {}).values()):
             _check(one)
         self.data, self.objective, self.settings = data, objective, settings
+        self.stage = stage_of(objective, data, threads=settings.threads)
         self.linear: Linear = settings.linear
         self.learning_rate = self.linear.learning_rate
         self.sets = sets or {}
@@ -81,7 +83,7 @@ class LinearRounds:
     def advance(self) -> None:
         """Change every group's bias and weights by one pass; groups do not know each other."""
         margin = self._margin(self.data)
-        g, h = checked_gradients(self.objective, margin, self.data, self.number)
+        g, h = checked_gradients(self.stage, margin, self.number)
         rng = np.random.default_rng([self.settings.random_state, self.number, 0x11EA])
         groups = len(self.bias)
         orders = self._orders(rng, groups)
@@ -152,7 +154,7 @@ class LinearRounds:
             weights=self.weights,
             bias=self.bias.copy(),
             base_score=self.base_score,
-            objective=self.objective,
+            objective=self.stage.objective,
             rounds=self.number,
             feature_names=self.data.feature_names,
             feature_types=self.data.feature_types,
