@@ -11,6 +11,7 @@ from drivetrain.boosting.chunks.chunk import Chunk
 from drivetrain.boosting.chunks.source import Read, Source
 from drivetrain.boosting.chunks.table import ChunkedTable, Keeping
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.queries import offsets_of
 from drivetrain.core.checks import check_integer
 
 #: A folder for the bins, several on different disks, or None for memory.
@@ -67,7 +68,7 @@ def dataset_from_chunks(
     ours = None if reference is None else reference.table
     if reference is not None and not isinstance(ours, ChunkedTable):
         raise ValueError("reference must be a data set of chunks, whose cuts can serve here.")
-    known = source.survey.known
+    known: dict[str, Any] = dict(source.survey.known)
     qid = known.pop("qid", None)
     table = ChunkedTable(
         source,
@@ -76,7 +77,7 @@ def dataset_from_chunks(
     )
     return Dataset(
         x=np.empty((len(table), 0), np.float32),
-        group_offsets=None if qid is None else _offsets(qid),
+        group_offsets=None if qid is None else offsets_of(qid),
         feature_names=tuple(feature_names),
         categorical=kinds,
         categories=categories,
@@ -95,20 +96,6 @@ def _folders(cache: Folders) -> tuple[Path, ...]:
     if len(set(folders)) < len(folders):
         raise ValueError("cache must name different folders.")
     return folders
-
-
-def _offsets(qid: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each query's rows begin, and the last's end.
-
-    Raises:
-        ValueError: A query's rows do not stand together.
-    """
-    begins = np.flatnonzero(np.diff(qid, prepend=qid[:1] - 1))
-    if len(np.unique(qid[begins])) < len(begins):
-        twice = np.flatnonzero(np.bincount(np.unique(qid[begins], return_inverse=True)[1]) > 1)
-        name = np.unique(qid[begins])[twice[0]]
-        raise ValueError(f"qid must hold each query's rows side by side. Query {name} is split.")
-    return np.append(begins, len(qid)).astype(np.int64)
 
 
 def dataset_from_arrays(

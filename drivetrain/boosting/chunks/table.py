@@ -168,8 +168,11 @@ class ChunkedTable:
 def _tells(forest: Forest, cuts: Cuts, *, own: bool) -> bool:
     """Tell whether every threshold is a cut: a bin then lies wholly on one side.
 
-    The outermost cuts tell only of the rows they were made from: others may lie beyond.
+    The outermost cuts tell only of the rows they were made from: others may lie beyond. Lines in
+    leaves want the values themselves.
     """
+    if forest.terms is not None:
+        return False
     inner = ~forest.is_leaf & ~forest.categorical
     for f in np.unique(forest.feature[inner]):
         asked = forest.threshold[inner & (forest.feature == f)]

@@ -50,9 +50,9 @@ def read_lightgbm(text: str) -> Booster:
         text: The whole file.
 
     Raises:
-        FileError: It is damaged, or holds what cannot be said in our trees: linear leaves,
-            zeros that are missing where a split would send them the other way, or the
-            objectives ``cross_entropy_lambda`` and ``regression sqrt``.
+        FileError: It is damaged, or holds what cannot be said in our trees: zeros that are
+            missing where a split would send them the other way, or the objectives
+            ``cross_entropy_lambda`` and ``regression sqrt``.
     """
     head, trees, rest = _sections(text)
     names = head.get("feature_names", "").split()

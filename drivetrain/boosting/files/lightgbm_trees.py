@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.files.trees import FileError, check_shape
-from drivetrain.trees.forest import Forest
+from drivetrain.trees.forest import Forest, Terms
 
 _CATEGORICAL, _LEFT = 1, 2
 _NOTHING, _ZERO, _NAN = 0, 1, 2
@@ -40,8 +40,6 @@ def read_tree(
     leaves = _whole_number(tree, "num_leaves", where)
     if not 1 <= leaves <= _MOST_LEAVES:
         raise FileError(f"{where} must have 1 leaf or more. Got {leaves}.")
-    if tree.get("is_linear", "0").strip() != "0":
-        raise FileError(f"{where} has linear leaves (linear_tree): these are not read.")
     inner = leaves - 1
     feature = _list(tree, "split_feature", np.int64, inner, where)
     if ((feature < 0) | (feature >= shape[0])).any():
@@ -72,6 +70,7 @@ def read_tree(
         set_offsets=set_offsets,
         sets=sets,
         categorical=_padded(categorical, leaves, np.bool_),
+        terms=_terms(tree, leaves, shape[0], factor, where),
     )
 
 
@@ -179,6 +178,32 @@ def _values(tree: Mapping[str, str], leaves: int, factor: float, where: str) -> 
         raise FileError(f"{where} has a leaf that is not finite.")
     with np.errstate(over="ignore"):
         return np.append(np.zeros(leaves - 1), value).astype(np.float32)[:, None]
+
+
+def _terms(
+    tree: Mapping[str, str], leaves: int, features: int, factor: float, where: str
+) -> Terms | None:
+    """Return the lines in the leaves, if it has any; its missing values as ours."""
+    if tree.get("is_linear", "0").strip() == "0":
+        return None
+    counts = _list(tree, "num_features", np.int64, leaves, where)
+    if (counts < 0).any() or (counts > features).any():
+        raise FileError(f"{where} must have 0 to {features} features a leaf in num_features.")
+    total = int(counts.sum())
+    feature = _list(tree, "leaf_features", np.int64, total, where)
+    if ((feature < 0) | (feature >= features)).any():
+        raise FileError(f"{where} has a line in feature {feature.max()} of {features}.")
+    coefficient = _list(tree, "leaf_coeff", np.float64, total, where) * factor
+    constant = _list(tree, "leaf_const", np.float64, leaves, where) * factor
+    if not (np.isfinite(coefficient).all() and np.isfinite(constant).all()):
+        raise FileError(f"{where} has a line that is not finite.")
+    none = np.zeros(leaves - 1, np.int64)
+    return Terms(
+        offsets=np.concatenate([[0], none, np.cumsum(counts)]),
+        feature=feature.astype(np.int32),
+        coefficient=coefficient,
+        constant=np.append(none, constant),
+    )
 
 
 def _covers(tree: Mapping[str, str], leaves: int, where: str) -> NDArray[np.float32]:

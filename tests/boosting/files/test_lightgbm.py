@@ -181,6 +181,19 @@ def test_a_custom_objective_is_read_as_margins() -> None:
     same(theirs, read_lightgbm(theirs.model_to_string()), hostile(x))
 
 
+@pytest.mark.peer
+@pytest.mark.parametrize("boosting", ["gbdt", "rf"])
+def test_linear_leaves_are_read(boosting: str) -> None:
+    x = table()
+    forest = {"bagging_freq": 1, "bagging_fraction": 0.6} if boosting == "rf" else {}
+    params = {"objective": "regression", "linear_tree": True, "boosting": boosting, **forest}
+    theirs = trained(params, x, target(x), categorical_feature=[2])
+    ours = read_lightgbm(theirs.model_to_string())
+    assert ours.forest.terms is not None and len(ours.forest.terms.feature)
+    # Lines are summed in double on both sides, and rounded once a tree: values are of size 10.
+    assert np.abs(ours.predict(x) - theirs.predict(x)).max() < EPS / 2 * 7 * 20
+
+
 def test_a_stored_model_predicts_its_stored_values() -> None:
     lines = [line for line in TEXT.splitlines() if line.startswith("#")]
     values = np.array([line[1:].split() for line in lines], float)
@@ -191,6 +204,7 @@ def test_a_stored_model_predicts_its_stored_values() -> None:
     assert ours.predict(values[:, :3].astype("f4")) == pytest.approx(values[:, 3], rel=4 * EPS)
 
 
+LINES = "is_linear=1\nnum_features=1 0 0 0 0\nleaf_const=0 0 0 0 0"
 CHANGES = [
     ("num_leaves=", "num_leaves=9", "numbers in"),
     ("num_leaves=", "num_leaves=99999999999", "whole number in num_leaves"),
@@ -203,7 +217,10 @@ CHANGES = [
     ("leaf_value=", "leaf_value=1 2 inf 3 4", "not finite"),
     ("cat_boundaries=", "cat_boundaries=1 0", "rise from 0"),
     ("cat_threshold=", "cat_threshold=-1 0", "32-bit words"),
-    ("is_linear=", "is_linear=1", "linear leaves"),
+    ("is_linear=", "is_linear=1", "5 numbers in num_features"),
+    ("is_linear=", "is_linear=1\nnum_features=9 0 0 0 0", "0 to 3 features a leaf"),
+    ("is_linear=", f"{LINES}\nleaf_features=7\nleaf_coeff=1", "feature 7 of 3"),
+    ("is_linear=", f"{LINES}\nleaf_features=1\nleaf_coeff=inf", "line that is not finite"),
     ("version=", "version=v9", "v2, v3 or v4"),
     ("max_feature_idx=", "max_feature_idx=900000000", "900000001 names"),
     ("num_tree_per_iteration=", "num_tree_per_iteration=3", "whole rounds of 3"),
