@@ -137,7 +137,7 @@ class Rounds:
         # A float32, like XGBoost's, shared by parallel trees; the product is rounded once.
         rate = float(np.float32(np.float32(self.learning_rate) / self.settings.num_parallel_tree))
         values = (rate * self._renewed(planted, margin, group)).astype(np.float32)
-        forest = planted.forest(values, group=group, n_groups=self.groups)
+        forest = planted.forest(values, group=group, n_groups=self.groups, rate=rate)
         return GrownTree(
             forest=forest, planted=planted, values=values, group=group, whole=rows is None
         )
@@ -158,6 +158,11 @@ class Rounds:
         alpha = self.objective.leaf_quantile(max(group, 0))
         if alpha is None:
             return planted.values
+        if planted.terms is not None:
+            raise ValueError(
+                f"linear_tree=True fits lines to derivatives; {self.objective.name} sets its "
+                "leaves to a quantile."
+            )
         data = self.data
         values = np.empty_like(planted.values)
         for at in range(values.shape[1]):

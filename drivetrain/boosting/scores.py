@@ -123,7 +123,11 @@ class PlainScores:
             self._weights = np.append(self._weights, np.ones(len(grown), np.float32))
 
     def add(self, tree: GrownTree) -> None:
-        """Add by leaf for the rows the tree was grown on, by walking for others."""
+        """Add by leaf for the rows the tree was grown on, by walking for others and for lines."""
+        if tree.forest.terms is not None:
+            of = self._of
+            self._training[:] = walked(of.data, tree.forest, self._training, threads=of.threads)
+            return
         width = tree.values.shape[1]
         for k in range(width):
             group = k if tree.group < 0 else tree.group

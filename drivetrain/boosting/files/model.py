@@ -22,7 +22,13 @@ VERSION = (3, 2, 0)
 
 
 def to_object(model: Booster) -> dict[str, Any]:
-    """Return the model as the object XGBoost keeps in its files; arrays stay numpy arrays."""
+    """Return the model as the object XGBoost keeps in its files; arrays stay numpy arrays.
+
+    Raises:
+        ValueError: Its leaves are lines, which XGBoost's format cannot hold.
+    """
+    if model.forest.terms is not None:
+        raise ValueError("XGBoost's format cannot hold linear leaves (linear_tree=True).")
     return learner_object(model, _trees(model), model.forest.n_groups)
 
 

@@ -40,6 +40,9 @@ class Explainer:
         forest: The trees, with the covers they were grown on.
         threads: Threads; the values are the same bits for any number.
 
+    Raises:
+        ValueError: Leaves are lines: they have no value that a path's shares could divide.
+
     References:
         Lundberg, Erion, Lee: Consistent Individualized Feature Attribution for Tree Ensembles,
         2018, arXiv:1802.03888. The integral form is Owen's multilinear extension: Multilinear
@@ -47,6 +50,8 @@ class Explainer:
     """
 
     def __init__(self, forest: Forest, *, threads: int = 1) -> None:
+        if forest.terms is not None:
+            raise ValueError("Linear leaves (linear_tree=True) have no Shapley values here.")
         self.forest = forest
         self.threads = threads
         self._paths = find_paths(forest)
