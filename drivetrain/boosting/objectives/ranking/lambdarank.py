@@ -94,6 +94,9 @@ class LambdaRank:
             raise ValueError(f"{self.name} needs queries: group_offsets (or qid) is missing.")
         if data.labels.shape[1] != 1:
             raise ValueError(f"{self.name} takes one label a row. Got {data.labels.shape[1]}.")
+        longest = int(np.diff(data.group_offsets).max(initial=0))
+        if longest > kernels.LONGEST:
+            raise ValueError(f"a query must have at most {kernels.LONGEST} rows. Got {longest}.")
         check_relevance(data, self.name, self.exp_gain)
 
     def leaf_quantile(self, group: int) -> float | None:
@@ -153,13 +156,16 @@ class Ranking:
         places = 0
         if loss.unbiased:
             places = loss.pairs if topk else min(self.lists.longest, _MOST_PLACES)
-        self.t_plus = _bias(loss.t_plus, places)
-        self.t_minus = _bias(loss.t_minus, places)
+        self.bias = np.stack([_bias(loss.t_plus, places), _bias(loss.t_minus, places)])
+        self._place, self._scale = self.lists.discount, self.lists.inverse
+        if loss.name == "rank:map":
+            self._place = 1 / np.arange(1.0, self.lists.longest + 1)
+            self._scale = self.lists.per_relevant
 
     @property
     def objective(self) -> LambdaRank:
         """The objective with the bias estimated so far."""
-        plus, minus = (tuple(map(float, one)) for one in (self.t_plus, self.t_minus))
+        plus, minus = (tuple(map(float, one)) for one in self.bias)
         return replace(self.loss, t_plus=plus, t_minus=minus)
 
     def gradients(self, margin: Floats, number: int) -> tuple[Gradient, Gradient]:
@@ -167,11 +173,11 @@ class Ranking:
         lists, unbiased = self.lists, self.loss.unbiased
         score = np.ascontiguousarray(margin[:, 0])
         g, h = (np.zeros(len(score), np.float32) for _ in range(2))
-        costs = [np.zeros(len(score) if unbiased else 0) for _ in range(2)]
+        cost = np.zeros((2, len(score) if unbiased else 0))
         given: tuple[Any, ...] = (
             ((number + 1) * len(lists)) & 0xFFFFFFFF,
-            *(lists.offsets, score, lists.label, lists.gains, lists.discount, lists.inverse),
-            *(lists.weight, self._rules(), self.t_plus, self.t_minus, g, h, *costs),
+            *(lists.offsets, score, lists.label, lists.gains, self._place, self._scale),
+            *(lists.weight, self._rules(), self.bias, g, h, cost),
         )
         shares = lists.shares(self.threads)
         if len(shares) == 1:
@@ -182,13 +188,12 @@ class Ranking:
                 for task in tasks:
                     task.result()
         if unbiased:
-            self.t_plus = self._estimate(costs[0], self.t_plus)
-            self.t_minus = self._estimate(costs[1], self.t_minus)
+            self.bias = np.stack([self._estimate(*pair) for pair in zip(cost, self.bias)])
         return g[:, None], h[:, None]
 
     def _rules(self) -> NDArray[np.int64]:
         loss = self.loss
-        flags = (loss.normalization, loss.score_normalization, loss.unbiased)
+        flags = (loss.normalization, loss.score_normalization)
         return np.array([_KINDS[loss.name], loss.pairs, loss.pair_method == "mean", *flags], int)
 
     def _estimate(self, cost: Doubles, before: Doubles) -> Doubles:

@@ -39,6 +39,13 @@ class Lists:
         """Rows of the longest query."""
         return len(self.discount)
 
+    @property
+    def per_relevant(self) -> Doubles:
+        """1 / number of relevant rows, 0 without any, (queries,)."""
+        running = np.append(0.0, np.cumsum(self.label, dtype=np.float64))
+        count = running[self.offsets[1:]] - running[self.offsets[:-1]]
+        return np.divide(1.0, count, out=np.zeros(len(count)), where=count > 0)
+
     def shares(self, count: int) -> list[tuple[int, int]]:
         """Return runs of queries of about as many rows each: (first, last + 1)."""
         if count == 1 or len(self) < 2 * count:
