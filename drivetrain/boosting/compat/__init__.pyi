@@ -1,4 +1,14 @@
 from . import callback as callback
+from .batches import DataIter as DataIter
+from .batches import ExtMemQuantileDMatrix as ExtMemQuantileDMatrix
+from .batches import QuantileDMatrix as QuantileDMatrix
 from .booster import Booster as Booster
+from .config import config_context as config_context
+from .config import get_config as get_config
+from .config import set_config as set_config
+from .crossvalidation import cv as cv
 from .matrix import DMatrix as DMatrix
+from .plotting import plot_importance as plot_importance
+from .plotting import plot_tree as plot_tree
+from .plotting import to_graphviz as to_graphviz
 from .training import train as train

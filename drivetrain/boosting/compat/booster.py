@@ -15,7 +15,7 @@ from drivetrain.boosting.compat.evaluation import CustomMetric, evaluate, evalua
 from drivetrain.boosting.compat.importance import scores_of
 from drivetrain.boosting.compat.losses import Slopes
 from drivetrain.boosting.compat.matrix import DMatrix
-from drivetrain.boosting.compat.prediction import Flags, fitting, predicted, sliced
+from drivetrain.boosting.compat.prediction import Flags, fitting, margin_of, predicted, sliced
 from drivetrain.boosting.compat.work import Work
 from drivetrain.boosting.files.model import load_model, loads, save_model, to_object
 from drivetrain.boosting.params import Params, metrics_of, named
@@ -161,7 +161,7 @@ class Booster:
             return held
         model = self.model
         data = fitting(model, rows.data, validate=True)
-        return model.margin(data.x, base_margin=data.base_margin, threads=self._threads)
+        return margin_of(model, data, threads=self._threads)
 
     def eval_set(
         self,

@@ -36,7 +36,9 @@ class TrainingCallback:
 
 
 class LearningRateScheduler(TrainingCallback):
-    """Sets the learning rate before each round.
+    """Sets the learning rate after each round, for the next: the first keeps the parameter's.
+
+    That is what XGBoost does; ``drivetrain.boosting.callbacks.LearningRates`` sets it before.
 
     Args:
         learning_rates: One a round, or a function of the round's number.
@@ -47,8 +49,8 @@ class LearningRateScheduler(TrainingCallback):
             learning_rates = list(learning_rates)
         self.learning_rates = learning_rates
 
-    def before_iteration(self, model: Any, epoch: int, evals_log: EvalsLog) -> bool:
-        """Set the rate; return False.
+    def after_iteration(self, model: Any, epoch: int, evals_log: EvalsLog) -> bool:
+        """Set the rate of the next round; return False.
 
         Raises:
             ValueError: There is no rate for the round.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster as Model
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.walking import walked
 from drivetrain.core.checks import check_integer
 from drivetrain.trees.forest import join
 from drivetrain.trees.shap.explainer import Explainer
@@ -56,9 +57,21 @@ def predicted(model: Model, data: Dataset, flags: Flags, *, threads: int) -> NDA
         raise ValueError("approx_contribs is not offered: pred_contribs is exact, and fast.")
     if flags.get("pred_contribs") or flags.get("pred_interactions"):
         return _shares(used, data, bool(flags.get("pred_interactions")), strict, threads)
-    margin = used.margin(data.x, base_margin=data.base_margin, threads=threads)
+    margin = margin_of(used, data, threads=threads)
     given = margin if flags.get("output_margin") else model.objective.predict(margin)
     return _shaped(given, strict)
+
+
+def margin_of(model: Model, data: Dataset, *, threads: int) -> Floats:
+    """Return the margins of rows, wherever their values are, (n, groups)."""
+    if data.table is None:
+        return model.margin(data.x, base_margin=data.base_margin, threads=threads)
+    start = data.base_margin
+    if start is None:
+        start = model.objective.to_margin(model.base_score)
+    margin = np.empty((len(data), model.forest.n_groups), np.float32)
+    margin[:] = start
+    return walked(data, model.scaled, margin, threads=threads)
 
 
 def _shaped(given: Floats, strict: bool) -> Floats:
