@@ -131,7 +131,7 @@ class Fit:
         return model, history
 
     def _settings(self, parted: "Parted", done: int) -> Any:
-        from drivetrain.boosting.estimators.parameters import threads_of
+        from drivetrain.boosting.threads import threads_of
 
         return self.trees.settings(
             parted.encoded.names,
@@ -183,9 +183,9 @@ class Predict:
 
     def run(self) -> None:
         """Write the predictions."""
-        from drivetrain.boosting.estimators.parameters import threads_of
         from drivetrain.boosting.files.model import load_model
         from drivetrain.boosting.tables import encode_for, read_table
+        from drivetrain.boosting.threads import threads_of
         from drivetrain.commands.boosted import answers
         from drivetrain.core.files import check_writable
 
@@ -259,11 +259,11 @@ class Explain:
                 require(package, "drivetrain[report]")
 
     def _explainer(self, model: "Booster") -> Any:
-        from drivetrain.boosting.estimators.parameters import threads_of
+        from drivetrain.boosting.threads import threads_of
         from drivetrain.trees.shap.explainer import Explainer
 
         base = model.objective.to_margin(model.base_score)
-        return Explainer(model.forest, threads=threads_of(self.threads)), base
+        return Explainer(model.scaled, threads=threads_of(self.threads)), base
 
 
 @dataclass(frozen=True, kw_only=True)

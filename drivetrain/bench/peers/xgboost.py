@@ -30,3 +30,14 @@ def matrix(x: Any, *, threads: int) -> Any:
     """Return a DMatrix of rows to explain."""
     xgboost = require("xgboost", "drivetrain[peers]")
     return xgboost.DMatrix(x, nthread=threads)
+
+
+def raw(x: Any, y: Any, params: dict[str, Any], *, rounds: int) -> bytes:
+    """Return a model grown with any parameters, one thread, as UBJSON.
+
+    Raises:
+        MissingDependency: xgboost is not installed.
+    """
+    xgboost = require("xgboost", "drivetrain[peers]")
+    data = xgboost.DMatrix(x, y, nthread=1)
+    return bytes(xgboost.train({"nthread": 1, **params}, data, rounds).save_raw("ubj"))

@@ -10,7 +10,7 @@ from drivetrain.gallery.page.palette import AXIS, BLUE, GRID, INK, MUTED, ORANGE
 from drivetrain.gallery.page.section import Figure
 
 Floats = NDArray[np.float64]
-BINS, MATRIX = 10, 16
+BINS, LEAST, MATRIX = 10, 20, 16
 
 
 def figures(subject: Subject) -> list[Figure]:
@@ -23,13 +23,16 @@ def figures(subject: Subject) -> list[Figure]:
 def binned(said: Floats, right: Floats) -> tuple[Floats, Floats, Floats]:
     """Return mean probability, share that came true and rows, for tenths of rows by probability.
 
+    Fewer parts where a tenth would be less than 20 rows.
+
     Example:
-        >>> said, true, rows = binned(np.array([0.2, 0.2, 0.9]), np.array([0.0, 1.0, 1.0]))
+        >>> said, true, rows = binned(np.repeat([0.2, 0.9], 20), np.repeat([0.0, 1.0], [10, 30]))
         >>> true.tolist(), rows.tolist()
-        ([0.5, 1.0], [2.0, 1.0])
+        ([0.5, 1.0], [20.0, 20.0])
     """
     # Bins of equal counts; equal probabilities stay together.
-    edges = np.unique(np.quantile(said, np.arange(1, BINS) / BINS, method="inverted_cdf"))
+    parts = int(np.clip(len(said) // LEAST, 1, BINS))
+    edges = np.unique(np.quantile(said, np.arange(1, parts) / parts, method="inverted_cdf"))
     place = np.searchsorted(edges, said, side="left")
     _, place = np.unique(place, return_inverse=True)
     rows = np.bincount(place).astype(np.float64)
@@ -44,13 +47,16 @@ def _calibration(subject: Subject) -> Figure:
     mean, true, rows = binned(said, right)
     off = float(np.average(np.abs(mean - true), weights=rows))
     what = f"of {brief(subject.class_names[1])}" if two else "of the likeliest class"
-    panels = [_reliability(mean, true, rows, what), _histogram(said, right, two)]
+    panels = [
+        _reliability(mean, true, rows, what),
+        _histogram(said, right, subject.class_names if two else None),
+    ]
     return Figure(
         title=f"Probabilities {what} are off by {off:.1%} on the mean",
         panels=tuple(panels),
-        caption=f"{len(p):,} held-out rows in tenths by the probability they were given: how often "
-        "it came true. The bars span two standard errors of a share of so many rows; on the line, "
-        "the probabilities are what they say.",
+        caption=f"{len(p):,} held-out rows in parts of equal size by the probability they were "
+        "given: how often it came true. The bars span two standard errors of a share of so many "
+        "rows; on the line, the probabilities are what they say.",
     )
 
 
@@ -71,9 +77,9 @@ def _reliability(mean: Floats, true: Floats, rows: Floats, what: str) -> str:
     return panel(paint, alt=f"Reliability: {said}.", width=HALF, height=320)
 
 
-def _histogram(said: Floats, right: Floats, two: bool) -> str:
-    edges = np.linspace(said.min(), 1, 31) if not two else np.linspace(0, 1, 31)
-    names = ("the second class", "the first") if two else ("right", "wrong")
+def _histogram(said: Floats, right: Floats, classes: tuple[str, ...] | None) -> str:
+    edges = np.linspace(0 if classes else said.min(), 1, 31)
+    names = (brief(classes[1]), brief(classes[0])) if classes else ("right", "wrong")
 
     def paint(ax: Axes) -> None:
         for which, ink, name in ((1, BLUE, names[0]), (0, ORANGE, names[1])):
@@ -105,7 +111,7 @@ def _confusion(subject: Subject) -> Figure:
         )
     panels: tuple[str, ...] = (_matrix(subject, matrix),) if count <= MATRIX else ()
     if count == 2 and 0 < target.sum() < len(target):
-        panels += (_roc(p[:, 1], target),)
+        panels += (_roc(p[:, 1], target, subject.class_names),)
     return Figure(
         title=title,
         panels=panels,
@@ -133,7 +139,7 @@ def _matrix(subject: Subject, matrix: NDArray[np.int64]) -> str:
     )  # fmt: skip
 
 
-def _roc(said: Floats, target: NDArray[np.int64]) -> str:
+def _roc(said: Floats, target: NDArray[np.int64], names: tuple[str, ...]) -> str:
     from sklearn.metrics import roc_auc_score, roc_curve
 
     false, true, _ = roc_curve(target, said)
@@ -145,7 +151,9 @@ def _roc(said: Floats, target: NDArray[np.int64]) -> str:
         ax.fill_between(false, true, color=BLUE, alpha=0.1, lw=0)
         ax.text(0.97, 0.06, f"area {area:.4f}", ha="right", color=INK)
         ax.set(xlim=(0, 1), ylim=(0, 1.02))
-        ax.set(xlabel="share of the first class raised", ylabel="share of the second found")
+        ax.set(
+            xlabel=f"share of {brief(names[0])} raised", ylabel=f"share of {brief(names[1])} found"
+        )
         ax.set_title("ROC curve")
 
     return panel(paint, alt=f"ROC curve, area {area:.3f}.", width=HALF, height=320)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from drivetrain.gallery.boosting_report.importances import measured
@@ -27,11 +28,13 @@ def figure(subject: Subject, seed: int) -> Figure | None:
     what = subject.target
     if subject.task == "classes":
         what = "probability" + ("" if several else f" of {brief(subject.class_names[1])}")
-    panels = [_panel(subject, f, x, what, several) for f in top]
+    key = _outputs(subject, outputs) if several else []
+    panels = [_panel(subject, f, x, what, key if k == 0 else key[:1]) for k, f in enumerate(top)]
     rest = (
-        f" An output each: {', '.join(_outputs(subject, outputs))}."
+        " A line an output."
         if several
-        else " Thin lines follow single rows; where they cross, the feature acts with others. The "
+        else " Thin lines follow single rows, moved to the same mean: where they part, the feature "
+        "acts together with others. The "
         "band holds four fifths of them."
     )
     return Figure(
@@ -62,14 +65,18 @@ def swept(subject: Subject, feature: int, x: NDArray[np.float32], grid: Floats) 
     return flat.reshape(len(grid), len(x), -1)
 
 
-def _panel(subject: Subject, feature: int, x: NDArray[np.float32], what: str, several: bool) -> str:
+def _panel(
+    subject: Subject, feature: int, x: NDArray[np.float32], what: str, key: list[str]
+) -> str:
     column = subject.held.x[:, feature].astype(np.float64)
     known = column[~np.isnan(column)]
-    words = subject.is_words(feature)
+    words, several = subject.is_words(feature), bool(key)
     grid = _commonest(known) if words else _grid(known)
     made = swept(subject, feature, x, grid)
     kept = made if several else made[:, :, -1:]
     mean = kept.mean(axis=1)
+    # Rows differ for other reasons too: moved to one mean, only the feature's effect is left.
+    kept = kept - kept.mean(axis=0) + kept.mean(axis=(0, 1))
 
     def paint(ax: Axes) -> None:
         if words:
@@ -85,6 +92,11 @@ def _panel(subject: Subject, feature: int, x: NDArray[np.float32], what: str, se
             if grid[-1] > grid[0]:
                 ax.set_xlim(grid[0], grid[-1])
         ax.set_title(brief(subject.names[feature], 26))
+        if len(key) > 1:
+            marks = [
+                Line2D([], [], color=ink, label=brief(one, 12)) for ink, one in zip(_INKS, key)
+            ]
+            ax.legend(handles=marks, frameon=False, fontsize=10, labelcolor=MUTED, handlelength=1)
         ax.set_ylabel(brief(what, 26))
         ax.locator_params(axis="y", nbins=5)
 

@@ -10,7 +10,7 @@ from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.tables import Encoded, classes_of
 from drivetrain.core.files import write_text
 from drivetrain.gallery.boosting_report import shapley
-from drivetrain.gallery.boosting_report.subject import brief
+from drivetrain.gallery.boosting_report.subject import brief, short
 from drivetrain.gallery.boosting_report.waterfall import waterfall
 from drivetrain.gallery.page.report import Part, render_report
 from drivetrain.gallery.page.section import Figure, Table
@@ -105,7 +105,7 @@ def _extremes(
     of = f" of {brief(labels[0])}" if len(labels) > 1 else ""
     return [
         Figure(
-            title=f"Row {row}: the {word} margin{of}, {margin[row]:.4g}",
+            title=f"Row {row}: the {word} margin{of}, {short(float(margin[row]))}",
             panels=(waterfall(encoded, row, values[row, 0]),),
             caption="From the mean of the rows the model was fitted to, feature by feature.",
         )

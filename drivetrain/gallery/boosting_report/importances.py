@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from drivetrain.gallery.boosting_report.subject import Subject, brief
-from drivetrain.gallery.page.draw import THIRD, panel
+from drivetrain.gallery.page.draw import FULL, panel
 from drivetrain.gallery.page.palette import BLUE, INK, MUTED, PURPLE, TEAL
 from drivetrain.gallery.page.section import Figure, Table
 from drivetrain.trees.forest import Forest
@@ -52,7 +52,7 @@ def figure(subject: Subject) -> Figure:
     shown = [int(f) for f in order[:SHOWN] if found["splits"][f]]
     return Figure(
         title=title,
-        panels=tuple(_bars(names, shown, found, which) for which in _INKS) if shown else (),
+        panels=(_bars(names, shown, found),) if shown else (),
         caption="Sums over all splits of the trees in use. Gain is what the splits took off the "
         "loss on the fitted rows; cover is the sum of second derivatives that passed them. "
         "Features of many values are split oftener: Shapley values, below, lack that bias.",
@@ -70,23 +70,27 @@ def _row(name: str, f: int, found: Mapping[str, NDArray[np.float64]]) -> tuple[s
 
 
 def _bars(
-    names: tuple[str, ...],
-    shown: list[int],
-    found: Mapping[str, NDArray[np.float64]],
-    which: str,
+    names: tuple[str, ...], shown: list[int], found: Mapping[str, NDArray[np.float64]]
 ) -> str:
-    share = found[which] / (found[which].sum() or 1.0)
+    """Return bars of each measure's shares, the measures side by side."""
 
     def paint(ax: Axes) -> None:
-        for place, f in enumerate(shown):
-            ax.barh(place, share[f], color=_INKS[which], height=0.66, lw=0)
-            ax.text(share[f], place, f" {share[f]:.1%}", va="center", size=10, color=MUTED)
-        ax.set_yticks(range(len(shown)), [brief(names[f], 14) for f in shown], color=INK)
-        ax.set(xlim=(0, max(share[shown]) * 1.32), ylim=(len(shown) - 0.4, -0.6))
+        for k, (which, ink) in enumerate(_INKS.items()):
+            share = found[which] / (found[which].sum() or 1.0)
+            long = share[shown] / max(share[shown].max(), 1e-12)
+            ax.barh(range(len(shown)), long, left=1.4 * k, color=ink, height=0.66, lw=0)
+            for place, (f, end) in enumerate(zip(shown, long)):
+                words = f" {share[f]:.1%}"
+                ax.text(1.4 * k + end, place, words, va="center", size=10, color=MUTED)
+            ax.text(1.4 * k, -0.85, f"share of {which}", color=ink, weight="bold", size=12)
+        ax.set_yticks(range(len(shown)), [brief(names[f]) for f in shown], color=INK)
+        ax.set(xlim=(0, 1.4 * len(_INKS) - 0.12), ylim=(len(shown) - 0.5, -1.3))
         ax.xaxis.set_visible(False)
-        ax.spines["bottom"].set_visible(False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
         ax.grid(visible=False)
-        ax.set_title(f"share of {which}")
 
-    said = ", ".join(f"{names[f]} {share[f]:.0%}" for f in shown[:5])
-    return panel(paint, alt=f"Share of {which}: {said}.", width=THIRD, height=60 + 21 * len(shown))
+    gain = found["total gain"] / (found["total gain"].sum() or 1.0)
+    said = ", ".join(f"{names[f]} {gain[f]:.0%}" for f in shown[:5])
+    height = 60 + 23 * len(shown)
+    return panel(paint, alt=f"Share of the total gain: {said}.", width=FULL, height=height)

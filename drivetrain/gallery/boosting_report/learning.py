@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from drivetrain.gallery.boosting_report.subject import Subject, short
 from drivetrain.gallery.page.draw import FULL, HALF, end_labels, panel, thin
-from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE
+from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE, PAPER
 from drivetrain.gallery.page.section import Figure
 
 _INKS = (MUTED, BLUE)
@@ -55,6 +55,7 @@ def _panel(
             f"{short(last[at])} in round {at + 1 + before}",
             (at + 1 + before, last[at]), xytext=(-8, 14), textcoords="offset points",
             ha="right" if at > rounds / 3 else "left", color=INK, size=11,
+            bbox={"fc": PAPER, "ec": "none", "pad": 1, "alpha": 0.85},
         )  # fmt: skip
         ax.set(xlabel="rounds")
         ax.set_title(metric)

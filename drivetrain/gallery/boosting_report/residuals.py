@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from drivetrain.gallery.boosting_report.subject import Subject, brief
+from drivetrain.gallery.boosting_report.subject import Subject, brief, signed
 from drivetrain.gallery.page.draw import HALF, dots, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE
 from drivetrain.gallery.page.section import Figure
@@ -23,7 +23,7 @@ def figure(subject: Subject, seed: int) -> Figure | None:
     low, high = np.quantile(off, [0.05, 0.95])
     inside = "" if p.shape[1] < 2 else _inside(p, target)
     return Figure(
-        title=f"Nine rows in ten are between {low:+.4g} and {high:+.4g} from the prediction",
+        title=f"Nine rows in ten are between {signed(low)} and {signed(high)} from the prediction",
         panels=(_against(middle, target, seed, subject.target), _histogram(off)),
         caption="Held-out rows. Left: target against prediction; the bars hold four fifths of the "
         "targets in twelfths of the rows by prediction, the dot is their median; on the line, "
@@ -76,7 +76,7 @@ def _histogram(off: Floats) -> str:
         ax.axvline(0, color=AXIS, lw=1)
         middle = float(np.median(off))
         ax.axvline(middle, color=ORANGE, lw=1.4)
-        words = f"median {middle:+.3g} ".replace("-", "−")
+        words = f"median {signed(middle, 3)} "
         ax.text(0.98, 0.97, words, color=ORANGE, ha="right", va="top", transform=ax.transAxes)
         ax.set(xlim=(low, high), xlabel="target − prediction", ylabel="rows")
         ax.yaxis.label.set_color(MUTED)

@@ -25,7 +25,8 @@ def figure(subject: Subject) -> Figure:
     rows = []
     for name, (score, more) in scores.items():
         three = (score(subject.answers, held), score(fitted, train), score(constant, held))
-        rows.append((f"{name} {'↑' if more else '↓'}", *(_shown(value) for value in three)))
+        arrow = {True: " ↑", False: " ↓", None: ""}[more]
+        rows.append((f"{name}{arrow}", *(_shown(value) for value in three)))
     first = next(iter(scores))
     best = _shown(scores[first][0](subject.answers, held)) if scores else ""
     return Figure(
@@ -88,9 +89,10 @@ def _levels(subject: Subject) -> Floats:
     return given.astype(np.float64)
 
 
-def _scores(subject: Subject) -> dict[str, tuple[Score, bool]]:
+def _scores(subject: Subject) -> dict[str, tuple[Score, bool | None]]:
+    count = subject.answers.shape[1]
     if subject.task == "classes":
-        return _two_classes() if subject.answers.shape[1] == 2 else _many_classes()
+        return _two_classes() if count == 2 else _many_classes(count)
     if subject.task == "levels":
         return _of_levels(_levels(subject))
     if subject.task == "number":
@@ -111,7 +113,7 @@ def _weighted(
     return score
 
 
-def _two_classes() -> dict[str, tuple[Score, bool]]:
+def _two_classes() -> dict[str, tuple[Score, bool | None]]:
     def second(p: Floats) -> Floats:
         return p[:, 1]
 
@@ -147,7 +149,7 @@ def _balanced(chosen: Callable[[Floats], Floats]) -> Score:
     return score
 
 
-def _many_classes() -> dict[str, tuple[Score, bool]]:
+def _many_classes(count: int) -> dict[str, tuple[Score, bool | None]]:
     def likeliest(p: Floats) -> Floats:
         return p.argmax(axis=1).astype(np.float64)
 
@@ -159,7 +161,7 @@ def _many_classes() -> dict[str, tuple[Score, bool]]:
         own = p[np.arange(len(p)), data.target.astype(np.int64)][:, None]
         return float(np.average((p > own).sum(axis=1) < 3, weights=data.weight))
 
-    return {
+    found: dict[str, tuple[Score, bool | None]] = {
         "log loss": (loss, False),
         "accuracy": (_weighted(metrics.accuracy_score, of=likeliest), True),
         "balanced accuracy": (_balanced(likeliest), True),
@@ -167,11 +169,13 @@ def _many_classes() -> dict[str, tuple[Score, bool]]:
             _weighted(metrics.f1_score, of=likeliest, average="macro", zero_division=0),
             True,
         ),
-        "right class among the first three": (among, True),
     }
+    if count > 4:
+        found["right class among the first three"] = (among, True)
+    return found
 
 
-def _numbers(objective: str) -> dict[str, tuple[Score, bool]]:
+def _numbers(objective: str) -> dict[str, tuple[Score, bool | None]]:
     def one(p: Floats) -> Floats:
         return p[:, 0]
 
@@ -187,7 +191,7 @@ def _numbers(objective: str) -> dict[str, tuple[Score, bool]]:
         "median absolute error": (_weighted(metrics.median_absolute_error, of=one), False),
         "95 % of rows are off by at most": (far, False),
         "R², share of variance explained": (_weighted(metrics.r2_score, of=one), True),
-        "mean of prediction − target (0 is best)": (bias, False),
+        "mean of prediction less target": (bias, None),
     }
     power = {"count:poisson": 1.0, "reg:gamma": 2.0, "reg:tweedie": 1.5}.get(objective)
     if power is not None:
@@ -196,8 +200,8 @@ def _numbers(objective: str) -> dict[str, tuple[Score, bool]]:
     return found
 
 
-def _of_levels(levels: Floats) -> dict[str, tuple[Score, bool]]:
-    found: dict[str, tuple[Score, bool]] = {}
+def _of_levels(levels: Floats) -> dict[str, tuple[Score, bool | None]]:
+    found: dict[str, tuple[Score, bool | None]] = {}
     for k, alpha in enumerate(levels):
 
         def loss(p: Floats, data: Dataset, k: int = k, alpha: float = float(alpha)) -> float:
@@ -210,11 +214,11 @@ def _of_levels(levels: Floats) -> dict[str, tuple[Score, bool]]:
             return float(np.average(data.target <= p[:, k], weights=data.weight))
 
         found[f"pinball loss at {alpha:g}"] = (loss, False)
-        found[f"share of targets at or below level {alpha:g}"] = (below, True)
+        found[f"share of targets at or below level {alpha:g}"] = (below, None)
     if len(levels) > 1:
 
         def width(p: Floats, data: Dataset) -> float:
             return float(np.mean(p[:, -1] - p[:, 0]))
 
-        found["mean width between the outer levels"] = (width, False)
+        found["mean width between the outer levels"] = (width, None)
     return found

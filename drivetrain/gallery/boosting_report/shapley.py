@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
-from drivetrain.gallery.boosting_report.subject import Subject, brief, sample
+from drivetrain.gallery.boosting_report.subject import Subject, brief, sample, short
 from drivetrain.gallery.page.draw import FULL, dots, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, GOLD, INK, MUTED, ORANGE, PURPLE, TEAL
 from drivetrain.gallery.page.section import Figure, Number
@@ -24,7 +24,7 @@ _GROUPS = (BLUE, ORANGE, TEAL, PURPLE, GOLD, MUTED)
 def explained(model: Booster, x: NDArray[np.float32], *, threads: int = 1) -> Floats:
     """Return the Shapley values of rows, (n, groups, F + 1)."""
     base = model.objective.to_margin(model.base_score)
-    return Explainer(model.used.forest, threads=threads).values(x, base)
+    return Explainer(model.used.scaled, threads=threads).values(x, base)
 
 
 def figure(subject: Subject, seed: int) -> Figure:
@@ -97,11 +97,13 @@ def swarm(
     strength = np.abs(values).mean(axis=0)
     order = [int(f) for f in np.argsort(-strength, kind="stable")[:shown] if strength[f] > 0]
     order = order or [0]
-    span = max(float(np.ptp(values[:, order])), 1e-9)
+    bend = _bend(values[:, order])
+    seen = values if bend is None else np.arcsinh(values / bend)
+    span = max(float(np.ptp(seen[:, order])), 1e-9)
 
     def paint(ax: Axes) -> None:
         for place, f in enumerate(order):
-            across = place + _spread(values[:, f], span)
+            across = place + _spread(seen[:, f], span)
             level = _level(x[:, f])
             for k, (ink, alpha) in enumerate(_FIFTHS):
                 own = level == k
@@ -113,21 +115,49 @@ def swarm(
                 ax.plot(values[absent, f], across[absent], "o", mfc="none", mec=MUTED, ms=3.4)
         ax.axvline(0, color=AXIS, lw=1, zorder=0.5)
         ax.set_yticks(range(len(order)), [brief(names[f]) for f in order], color=INK)
-        low, high = values[:, order].min(), values[:, order].max()
+        low, high = seen[:, order].min(), seen[:, order].max()
         pad = 0.03 * (high - low) or 1.0
-        ax.set(xlim=(low - pad, high + pad), ylim=(len(order) - 0.4, -0.6))
-        ax.set_xlabel("change of the margin")
+        ends = (low - pad, high + pad)
+        ax.set(ylim=(len(order) - 0.4, -0.6), xlabel="change of the margin")
+        if bend is None:
+            ax.set_xlim(ends)
+        else:
+            ax.set_xscale("asinh", linear_width=bend)
+            ax.set_xlim(*(bend * np.sinh(ends)))
+            places = _round_places(values[:, order], bend)
+            ax.set_xticks(places, [short(place) for place in places])
+            ax.set_xlabel("change of the margin (the axis bends, so that weak features show)")
         ax.grid(axis="y", visible=False)
         ax.set_title(title)
-        _legend(ax)
+        _legend(ax, any(words[f] for f in order))
 
     said = ", ".join(f"{names[f]} {strength[f]:.3g}" for f in order[:5])
     height = 86 + 31 * len(order)
     return panel(paint, alt=f"Mean absolute Shapley values: {said}.", width=width, height=height)
 
 
-def _legend(ax: Axes) -> None:
-    marks = [("low", BLUE), ("high", ORANGE), ("words", PURPLE)]
+def _bend(values: Floats) -> float | None:
+    """Return the width of the straight part of the axis; None for a straight one."""
+    reach = np.quantile(np.abs(values), 0.98, axis=0)
+    typical = float(np.median(reach))
+    # A strong feature would leave all others a line.
+    return typical / 2 if 0 < typical * 12 < reach.max() else None
+
+
+def _round_places(values: Floats, bend: float) -> list[float]:
+    """Return 0 and powers of ten on both sides, from about the straight part to the ends."""
+    first = 10.0 ** np.ceil(np.log10(bend))
+    places = [0.0]
+    for sign, end in ((-1, -values.min()), (1, values.max())):
+        step = first
+        while step <= end:
+            places.append(float(sign * step))
+            step *= 10
+    return sorted(places)
+
+
+def _legend(ax: Axes, words: bool) -> None:
+    marks = [("low", BLUE), ("high", ORANGE), *([("words", PURPLE)] if words else [])]
     ax.legend(
         handles=[Patch(color=ink, label=word) for word, ink in marks], loc="lower right", ncols=3,
         frameon=False, bbox_to_anchor=(1, 1), borderaxespad=0.2, handlelength=0.8, handleheight=0.8,
@@ -191,7 +221,7 @@ def bars(names: Sequence[str], values: Floats, labels: Sequence[str], *, shown: 
         ax.set_yticks(range(len(order)), [brief(names[f]) for f in order], color=INK)
         ax.set(ylim=(len(order) - 0.4, -0.6), xlabel="mean absolute change of the margin")
         ax.grid(axis="y", visible=False)
-        if few:
+        if few and len(labels) > 1:
             ax.legend(loc="lower right", frameon=False, fontsize=11, labelcolor=MUTED)
 
     said = ", ".join(f"{names[f]} {strength[:, f].sum():.3g}" for f in order[:5])

@@ -126,7 +126,18 @@ def short(value: float) -> str:
     """Return a number in three or four digits, as axes and nodes show it.
 
     Example:
-        >>> short(1234567.0), short(0.25), short(1.0)
-        ('1.235e+06', '0.25', '1')
+        >>> short(123456.0), short(0.25), short(-1.0)
+        ('123,456', '0.25', '−1')
     """
-    return f"{value:.4g}"
+    text = f"{value:,.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Return a number with its sign, a true minus.
+
+    Example:
+        >>> signed(-0.5), signed(2.0)
+        ('−0.5', '+2')
+    """
+    return f"{value:+.{digits}g}".replace("-", "−")

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from drivetrain.gallery.boosting_report.subject import Subject, brief, short
+from drivetrain.gallery.boosting_report.subject import Subject, brief, short, signed
 from drivetrain.gallery.page.draw import FULL, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE, PAPER, TEAL
 from drivetrain.gallery.page.section import Figure
 from drivetrain.trees.forest import Forest
 
-DEPTH = 3
+DEPTH, LEAST = 3, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,10 @@ def test_of(subject: Subject, node: int) -> tuple[str, str]:
     others = [k for k in range(len(words)) if k not in set(held.tolist())]
     sign, side = ("in", others) if words and len(others) <= len(held) else ("not in", held.tolist())
     shown = [brief(words[k], 7) if k < len(words) else str(k) for k in side]
-    return name, f"{sign} {_listed(shown)}"
+    return name, f"{sign} {_listed(shown, 13 - len(sign))}"
 
 
-def _listed(words: list[str], longest: int = 15) -> str:
+def _listed(words: list[str], longest: int) -> str:
     kept: list[str] = []
     for word in words:
         if kept and len(", ".join([*kept, word])) > longest:
@@ -112,12 +112,14 @@ def _listed(words: list[str], longest: int = 15) -> str:
 def _panel(subject: Subject, spots: list[Spot]) -> str:
     forest = subject.model.forest
     across = max(spot.x for spot in spots) + 1
+    # A small tree keeps boxes of the usual width.
+    margin = max(0.0, LEAST - across) / 2
     deepest = max(spot.depth for spot in spots)
 
     def paint(ax: Axes) -> None:
         ax.axis("off")
         ax.grid(visible=False)
-        ax.set(xlim=(-0.55, across - 0.45), ylim=(deepest + 0.5, -0.42))
+        ax.set(xlim=(-0.55 - margin, across - 0.45 + margin), ylim=(deepest + 0.5, -0.42))
         for spot in spots:
             if spot.parent >= 0:
                 _edge(ax, forest, spots[spot.parent], spot)
@@ -150,7 +152,7 @@ def _node(ax: Axes, subject: Subject, spot: Spot) -> None:
     cover = f"cover {short(float(forest.cover[spot.node]))}"
     if forest.left[spot.node] < 0:
         value = float(forest.value[spot.node, 0])
-        first, second, ink = f"{value:+.4g}".replace("-", "−"), "", TEAL
+        first, second, ink = signed(value), "", TEAL
     else:
         (first, second), ink = test_of(subject, spot.node), BLUE
     box = FancyBboxPatch(

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from drivetrain.boosting.tables import Encoded
-from drivetrain.gallery.boosting_report.subject import brief, short
+from drivetrain.gallery.boosting_report.subject import brief, short, signed
 from drivetrain.gallery.page.draw import FULL, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE
 
@@ -40,8 +40,7 @@ def waterfall(encoded: Encoded, row: int, values: NDArray[np.float64]) -> str:
         span = (high - low) or 1.0
         for place, (_, change) in enumerate(steps):
             edge = max(ends[place], ends[place + 1]) + 0.012 * span
-            words = f"{change:+.3g}".replace("-", "−")
-            ax.text(edge, place, words, va="center", size=10, color=MUTED)
+            ax.text(edge, place, signed(change, 3), va="center", size=10, color=MUTED)
         ax.axvline(base, color=AXIS, lw=1, ls=(0, (3, 3)))
         ax.set_yticks(range(len(steps)), [name for name, _ in steps], color=INK)
         ax.set(xlim=(low - 0.06 * span, high + 0.13 * span), ylim=(len(steps) - 0.4, -0.6))
