@@ -62,18 +62,11 @@ def figure(seed: int) -> Figure:
     x, y = here.train.x[:n], here.train.target[:n]
     gaps = with_gaps(x, seed)
     try:
-        rows = [
-            (method, what, compare(*both(method, values, y)))
-            for method in METHODS
-            for what, values in (("none", x), ("a tenth of each column", gaps))
-        ]
+        rows = _compared({"none": x, "a tenth of each column": gaps}, y)
     except MissingDependency as missing:
-        return Figure(
-            title="XGBoost is not installed: its trees cannot be set beside ours here",
-            caption=str(missing),
-        )
-    equal = [one for method, _, one in rows if method in SAME]
-    same, nodes = sum(one.same for one in equal), sum(one.nodes for one in equal)
+        return _absent(str(missing))
+    wanted = [one for method, _, one in rows if method in SAME]
+    same, nodes = (sum(getattr(one, name) for one in wanted) for name in ("same", "nodes"))
     return Figure(
         title=f"{same:,} of {nodes:,} nodes are XGBoost's own, exact and on float histograms",
         caption=f"{ROUNDS} trees of depth {DEPTH} on {n:,} {here.rows}, by us and by the XGBoost "
@@ -100,6 +93,21 @@ def figure(seed: int) -> Figure:
         ),
         sources=(here.source,),
     )  # fmt: skip
+
+
+def _compared(
+    tables: dict[str, NDArray[np.float32]], y: NDArray[np.float32]
+) -> list[tuple[str, str, Compared]]:
+    return [
+        (method, what, compare(*both(method, x, y)))
+        for method in METHODS
+        for what, x in tables.items()
+    ]
+
+
+def _absent(words: str) -> Figure:
+    title = "XGBoost is not installed: its trees cannot be set beside ours here"
+    return Figure(title=title, caption=words)
 
 
 def with_gaps(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

@@ -45,21 +45,25 @@ def figure(seed: int) -> Figure:
             ),
             note="Nine values with weights; r(z) is the share of the weight below z (eq. 8).",
         ),
-        numbers=(
-            Number(
-                what="largest difference of a rank to the fraction",
-                ours=f"{_off(z, rank):.1e}",
-                reference="0",
-                source="exact fractions, by hand",
-            ),
-            Number(
-                what="candidates for thirds",
-                ours=", ".join(f"{one:g}" for one in tertiles),
-                reference="45, 99",
-                source="first values at or past ranks 1/3 and 2/3",
-            ),
-        ),
+        numbers=_numbers(_off(z, rank), ", ".join(f"{one:g}" for one in tertiles)),
         sources=(here.source,),
+    )
+
+
+def _numbers(off: float, thirds: str) -> tuple[Number, ...]:
+    return (
+        Number(
+            what="largest difference of a rank to the fraction",
+            ours=f"{off:.1e}",
+            reference="0",
+            source="exact fractions, by hand",
+        ),
+        Number(
+            what="candidates for thirds",
+            ours=thirds,
+            reference="45, 99",
+            source="first values at or past ranks 1/3 and 2/3",
+        ),
     )
 
 

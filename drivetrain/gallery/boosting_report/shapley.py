@@ -103,30 +103,11 @@ def swarm(
 
     def paint(ax: Axes) -> None:
         for place, f in enumerate(order):
-            across = place + _spread(seen[:, f], span)
-            level = _level(x[:, f])
-            for k, (ink, alpha) in enumerate(_FIFTHS):
-                own = level == k
-                if words[f]:
-                    ink, alpha = PURPLE, 0.8
-                dots(ax, values[own, f], across[own], color=ink, alpha=alpha, size=3.6)
-            absent = level < 0
-            if absent.any():
-                ax.plot(values[absent, f], across[absent], "o", mfc="none", mec=MUTED, ms=3.4)
+            _dots(ax, values[:, f], place + _spread(seen[:, f], span), _level(x[:, f]), words[f])
         ax.axvline(0, color=AXIS, lw=1, zorder=0.5)
         ax.set_yticks(range(len(order)), [brief(names[f]) for f in order], color=INK)
-        low, high = seen[:, order].min(), seen[:, order].max()
-        pad = 0.03 * (high - low) or 1.0
-        ends = (low - pad, high + pad)
-        ax.set(ylim=(len(order) - 0.4, -0.6), xlabel="change of the margin")
-        if bend is None:
-            ax.set_xlim(ends)
-        else:
-            ax.set_xscale("asinh", linear_width=bend)
-            ax.set_xlim(*(bend * np.sinh(ends)))
-            places = _round_places(values[:, order], bend)
-            ax.set_xticks(places, [short(place) for place in places])
-            ax.set_xlabel("change of the margin (the axis bends, so that weak features show)")
+        ax.set(ylim=(len(order) - 0.4, -0.6))
+        _axis(ax, values[:, order], bend)
         ax.grid(axis="y", visible=False)
         ax.set_title(title)
         _legend(ax, any(words[f] for f in order))
@@ -134,6 +115,31 @@ def swarm(
     said = ", ".join(f"{names[f]} {strength[f]:.3g}" for f in order[:5])
     height = 86 + 31 * len(order)
     return panel(paint, alt=f"Mean absolute Shapley values: {said}.", width=width, height=height)
+
+
+def _dots(ax: Axes, values: Floats, across: Floats, level: NDArray[np.int64], words: bool) -> None:
+    for k, (ink, alpha) in enumerate(_FIFTHS):
+        own = level == k
+        if words:
+            ink, alpha = PURPLE, 0.8
+        dots(ax, values[own], across[own], color=ink, alpha=alpha, size=3.6)
+    absent = level < 0
+    if absent.any():
+        ax.plot(values[absent], across[absent], "o", mfc="none", mec=MUTED, ms=3.4)
+
+
+def _axis(ax: Axes, values: Floats, bend: float | None) -> None:
+    seen = values if bend is None else np.arcsinh(values / bend)
+    pad = 0.03 * float(np.ptp(seen)) or 1.0
+    ends = (float(seen.min()) - pad, float(seen.max()) + pad)
+    if bend is None:
+        ax.set(xlim=ends, xlabel="change of the margin")
+        return
+    ax.set_xscale("asinh", linear_width=bend)
+    ax.set_xlim(*(bend * np.sinh(ends)))
+    places = _round_places(values, bend)
+    ax.set_xticks(places, [short(place) for place in places])
+    ax.set_xlabel("change of the margin (the axis bends, so that weak features show)")
 
 
 def _bend(values: Floats) -> float | None:
