@@ -1,0 +1,1 @@
+"""Trees grown to the end, each by one thread: what forests are made of."""

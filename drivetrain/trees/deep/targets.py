@@ -1,0 +1,93 @@
+"""What deep trees are fitted to: numbers, or classes; as the kernels take it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The sign and a bit to spare: every subset of rows fits.
+_BITS = 62
+_WEIGHT_BITS = 24
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target:
+    """The payload of every row, for a weight of one step.
+
+    Attributes:
+        values: Targets: float64, (n,), for numbers; the number of its class, (n,), for classes.
+        classes: Number of classes; 0 for numbers.
+        middle: What is taken off the numbers before they are rounded.
+    """
+
+    values: NDArray[np.float64]
+    classes: int = 0
+    middle: float = 0.0
+
+
+def numbers(y: NDArray[np.floating]) -> Target:
+    """Return numbers as a target.
+
+    Args:
+        y: Numbers, (n,), finite.
+    """
+    values = np.ascontiguousarray(y, np.float64)
+    return Target(values=values, middle=float(values.mean()))
+
+
+def labels(codes: NDArray[np.integer], classes: int, *, as_number: bool = True) -> Target:
+    """Return classes as a target.
+
+    Args:
+        codes: Number of each row's class, from 0, (n,).
+        classes: How many there are.
+        as_number: Whether two classes become the number 0 or 1, whose variance is half their
+            Gini impurity: the same splits, faster.
+    """
+    values = np.ascontiguousarray(codes, np.float64)
+    return Target(values=values, classes=0 if as_number and classes <= 2 else classes)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Payload:
+    """What the rows of one tree carry.
+
+    Attributes:
+        carried: (m,).
+        shift: Bits of the weight, for numbers.
+        g_unit: What one step of a number is worth.
+        h_unit: What one step of weight is worth.
+    """
+
+    carried: NDArray[np.int64]
+    shift: int
+    g_unit: float
+    h_unit: float
+
+
+def payload(target: Target, rows: NDArray[np.uint32], weight: NDArray[np.float64]) -> Payload:
+    """Return the payload of some rows.
+
+    Weights that are whole numbers are kept exactly, others rounded to one part in 2**24 of
+    their sum; numbers take the bits that are left.
+
+    Args:
+        target: Of all rows.
+        rows: Those of the tree, (m,).
+        weight: Their weights, above 0, (m,).
+    """
+    total = float(weight.sum())
+    whole = total < 2**_WEIGHT_BITS and bool((weight == np.floor(weight)).all())
+    h_unit = 1.0 if whole else total / 2**_WEIGHT_BITS
+    steps = np.maximum(np.rint(weight / h_unit), 1).astype(np.int64)
+    values = target.values[rows]
+    if target.classes:
+        carried = (steps << 32) + values.astype(np.int64)
+        return Payload(carried=carried, shift=32, g_unit=1.0, h_unit=h_unit)
+    shift = int(steps.sum()).bit_length()
+    off = (values - target.middle) * weight
+    largest = float(np.abs(off).sum())
+    # A power of two: sums do not depend on how the rows were scaled.
+    scale = 2.0 ** (np.floor(np.log2(2.0 ** (_BITS - shift) / largest)) if largest else 0)
+    g = np.rint(off * scale).astype(np.int64)
+    return Payload(carried=(g << shift) + steps, shift=shift, g_unit=1 / scale, h_unit=h_unit)
