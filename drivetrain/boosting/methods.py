@@ -33,11 +33,21 @@ def check_methods(settings: "Settings") -> None:
         raise ValueError(
             f"grow_policy='symmetric' needs tree_method='hist' and histogram='packed'. Got {own}."
         )
+    if settings.linear_tree and settings.booster != "gbtree":
+        raise ValueError(f"linear_tree=True needs booster='gbtree'. Got {settings.booster!r}.")
+    if settings.linear_tree and settings.multi_strategy == "multi_output_tree":
+        raise ValueError(
+            "linear_tree=True fits one line a leaf: multi_strategy must be 'one_output_per_tree'."
+        )
 
 
 def check_method_of(settings: "Settings", data: Dataset) -> None:
     """Raise a ValueError where the data is not for the method."""
     method = settings.tree_method
+    if settings.linear_tree and data.table is not None:
+        raise ValueError(
+            "linear_tree=True needs x in memory: lines are fitted to values, not bins."
+        )
     if method == "hist":
         return
     if data.table is not None:

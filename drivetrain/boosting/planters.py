@@ -13,8 +13,6 @@ from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
 from drivetrain.trees.growing.packed import PackedPlanter
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.planter import Planter
-from drivetrain.trees.symmetric.planter import SymmetricPlanter
-from drivetrain.trees.vector.planter import VectorPlanter
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
@@ -29,14 +27,29 @@ def planter_for(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
         growth: The rules of a tree, as the objective has amended them.
     """
     check_method_of(settings, data)
+    planter = _constant(data, settings, growth)
+    if not settings.linear_tree:
+        return planter
+    from drivetrain.trees.linear_leaves.planter import LinearPlanter
+
+    kappa, threads = settings.linear_lambda, settings.threads
+    return LinearPlanter(planter, data.x, growth, linear_lambda=kappa, threads=threads)
+
+
+def _constant(data: Dataset, settings: "Settings", growth: Growth) -> Planter:
+    """Return what grows trees with numbers for leaves, or vectors of them."""
     if settings.tree_method == "exact" or settings.sketch == "local":
         return _scanning(data, settings, growth)
     if settings.tree_method == "approx":
         return _proposing(data, settings, growth)
     matrix = binned(data, settings)
     if growth.grow_policy == "symmetric":
+        from drivetrain.trees.symmetric.planter import SymmetricPlanter
+
         return SymmetricPlanter(matrix, growth, threads=settings.threads)
     if settings.multi_strategy == "multi_output_tree":
+        from drivetrain.trees.vector.planter import VectorPlanter
+
         return VectorPlanter(matrix, growth, threads=settings.threads)
     return _on_bins(matrix, settings, growth)
 

@@ -52,6 +52,9 @@ class Settings:
             bins, XGBoost's own trees, node for node.
         cuts: Where hist cuts: ``greedy`` keeps frequent values apart, ``quantile`` cuts where
             XGBoost does.
+        linear_tree: Whether leaves hold lines, a ridge regression on the features of their path,
+            as LightGBM's do.
+        linear_lambda: L2 penalty of the lines' coefficients.
         random_state: Seed; the same seed gives the same bits for any number of threads.
         threads: Threads.
     """
@@ -73,6 +76,8 @@ class Settings:
     sketch: Literal["global", "local"] = "global"
     histogram: Literal["packed", "float"] = "packed"
     cuts: Literal["greedy", "quantile"] = "greedy"
+    linear_tree: bool = False
+    linear_lambda: float = 0.0
     random_state: int = 0
     threads: int = 1
 
@@ -89,6 +94,7 @@ class Settings:
         check_choice("booster", self.booster, ("gbtree", "dart", "gblinear"))
         strategies = ("one_output_per_tree", "multi_output_tree")
         check_choice("multi_strategy", self.multi_strategy, strategies)
+        check_real("linear_lambda", self.linear_lambda, low=0)
         check_integer("random_state", self.random_state, low=0)
         check_integer("threads", self.threads, low=1)
         check_methods(self)
