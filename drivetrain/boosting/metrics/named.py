@@ -73,7 +73,7 @@ def metric_named(name: str, objective: Objective | None = None) -> Metric:
     if stem in PARAMETRIC and given:
         try:
             return PARAMETRIC[stem](tuple(float(part) for part in given.split(",")))
-        except ValueError:
+        except (ValueError, TypeError):
             raise ValueError(f"metric {stem!r} wants numbers after the @. Got {name!r}.") from None
     if name in METRICS:
         return METRICS[name]
