@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.files.lightgbm import MARK
 from drivetrain.boosting.files.model import (
     best_of,
     decode,
     from_object,
     learner_object,
+    loads,
     read_around,
     to_object,
     write_object,
@@ -63,7 +65,7 @@ def save_any(model: Booster | LinearBooster, path: str | Path) -> None:
 
 
 def load_any(path: str | Path) -> Booster | LinearBooster:
-    """Read a model of XGBoost's, of trees or linear, JSON or UBJSON.
+    """Read a model of XGBoost's, of trees or linear, JSON or UBJSON, or LightGBM's text.
 
     Raises:
         FileError: Not such a model, or damaged; the file is named.
@@ -76,11 +78,13 @@ def load_any(path: str | Path) -> Booster | LinearBooster:
 
 
 def loads_any(text: bytes) -> Booster | LinearBooster:
-    """Return the model, of trees or linear, that bytes of JSON or UBJSON hold.
+    """Return the model, of trees or linear, that bytes of JSON, UBJSON or LightGBM's text hold.
 
     Raises:
         ValueError: They hold none.
     """
+    if text[: len(MARK)] == MARK:
+        return loads(text)
     whole = decode(text)
     try:
         linear = whole["learner"]["gradient_booster"]["name"] == "gblinear"

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.files import ubjson
+from drivetrain.boosting.files.categories import read_categories, write_categories
+from drivetrain.boosting.files.lightgbm import MARK, read_lightgbm
 from drivetrain.boosting.files.trees import FileError, column, read_trees, write_tree
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.objectives.named import objective_named, stored
@@ -19,6 +21,7 @@ from drivetrain.core.files import atomic_write
 
 #: The version whose schema is written.
 VERSION = (3, 2, 0)
+_NUMBER = (int, np.integer)
 
 
 def to_object(model: Booster) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def _trees(model: Booster) -> dict[str, Any]:
     vector = bool((forest.group < 0).any())
     trees = {
         "model": {
-            "cats": {"enc": [], "feature_segments": [], "sorted_idx": []},
+            "cats": write_categories(model.categories),
             "gbtree_model_param": {
                 "num_parallel_tree": str(first if vector else first // forest.n_groups or 1),
                 "num_trees": str(len(forest)),
@@ -89,7 +92,11 @@ def _trees(model: Booster) -> dict[str, Any]:
 
 
 def _types(model: Booster | LinearBooster) -> list[str]:
-    if isinstance(model, LinearBooster) or model.categorical is None or not model.categorical.any():
+    if isinstance(model, LinearBooster):
+        return ["float"] * len(model.feature_names)
+    if model.feature_types:
+        return list(model.feature_types)
+    if model.categorical is None or not model.categorical.any():
         return ["float"] * len(model.feature_names)
     return ["c" if one else "float" for one in model.categorical]
 
@@ -131,6 +138,7 @@ def read_around(whole: Any, kinds: tuple[str, ...]) -> Around:
         FileError: A part is missing or wrong, or the booster another.
     """
     learner = _part(whole, "learner", "the file")
+    _check_version(whole)
     booster = _part(learner, "gradient_booster", "learner")
     kind = booster.get("name")
     if kind not in kinds:
@@ -142,8 +150,8 @@ def read_around(whole: Any, kinds: tuple[str, ...]) -> Around:
     held = {
         "base_score": _read_scores(param, groups),
         "objective": _objective(learner, classes),
-        "feature_names": tuple(str(name) for name in learner.get("feature_names") or []),
-        "attributes": {str(k): str(v) for k, v in (learner.get("attributes") or {}).items()},
+        "feature_names": _words(learner, "feature_names"),
+        "attributes": _attributes(learner),
     }
     return Around(
         booster=booster,
@@ -170,6 +178,9 @@ def from_object(whole: Any) -> Booster:
         raise FileError("model must have a list of trees.")
     info = column(model, "tree_info", np.int32, "model")
     groups = around.groups
+    types = _words(around.learner, "feature_types")
+    if len(types) not in (0, around.features):
+        raise FileError(f"feature_types must hold {around.features} words. Got {len(types)}.")
     if len(info) != len(trees) or (info < 0).any() or (info >= groups).any():
         raise FileError(f"tree_info must name an output below {groups} for each tree.")
     return Booster(
@@ -177,7 +188,9 @@ def from_object(whole: Any) -> Booster:
         forest=read_trees(trees, info, around.features, groups),
         rounds=_rounds(model, len(trees), groups),
         best_round=best_of(around.learner, len(trees)),
-        categorical=_categorical(around.learner, around.features),
+        feature_types=types,
+        categorical=np.array([kind == "c" for kind in types]) if "c" in types else None,
+        categories=read_categories(model.get("cats"), around.features),
         weights=_weights(around.booster, len(trees)) if dart else None,
     )
 
@@ -194,6 +207,32 @@ def _part(whole: Any, name: str, where: str) -> dict[str, Any]:
     if not isinstance(part, Mapping):
         raise FileError(f"{where} must have an object {name!r}. Is it an XGBoost model?")
     return dict(part)
+
+
+def _check_version(whole: Mapping[str, Any]) -> None:
+    """Raise a FileError where the file is of a version whose rules are not known."""
+    version = [int(v) for v in np.atleast_1d(whole.get("version", 0)) if isinstance(v, _NUMBER)]
+    if version and version[0] > VERSION[0]:
+        told = ".".join(map(str, version))
+        raise FileError(f"version of the model is {told}: only up to {VERSION[0]} is known.")
+
+
+def _words(learner: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    given = learner.get(name)
+    if given is None:
+        return ()
+    if not isinstance(given, (list, np.ndarray)):
+        raise FileError(f"learner must have a list in {name!r}. Got {type(given).__name__}.")
+    return tuple(str(word) for word in given)
+
+
+def _attributes(learner: Mapping[str, Any]) -> dict[str, str]:
+    given = learner.get("attributes")
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise FileError(f"learner must have an object 'attributes'. Got {type(given).__name__}.")
+    return {str(k): str(v) for k, v in given.items()}
 
 
 def _whole(param: Mapping[str, Any], name: str, most: int) -> int:
@@ -217,10 +256,19 @@ def _read_scores(param: Mapping[str, Any], groups: int) -> NDArray[np.float32]:
 def _objective(learner: Mapping[str, Any], classes: int) -> Objective:
     part = _part(learner, "objective", "learner")
     given: dict[str, Any] = {"num_class": classes} if classes else {}
-    for value in part.values():
-        if isinstance(value, Mapping):
-            given = dict(value) | given
-    return objective_named(str(part.get("name")), given)
+    for name, value in part.items():
+        # Parameters stand in blocks; what a ranker learned of positions in lists beside them.
+        given = (dict(value) if isinstance(value, Mapping) else {name: value}) | given
+    return objective_named(str(part.get("name")), {k: _short(v) for k, v in given.items()})
+
+
+def _short(value: Any) -> Any:
+    """Return a float32 that was written with nine digits, 1.29999995, as it was meant: 1.3."""
+    try:
+        narrow = np.float32(value) if isinstance(value, str) and "." in value else None
+    except ValueError:
+        narrow = None
+    return str(narrow) if narrow is not None and f"{narrow:.9g}" == value else value
 
 
 def _rounds(model: Mapping[str, Any], trees: int, groups: int) -> NDArray[np.int64]:
@@ -235,15 +283,8 @@ def _rounds(model: Mapping[str, Any], trees: int, groups: int) -> NDArray[np.int
 
 def best_of(learner: Mapping[str, Any], rounds: int) -> int | None:
     """Return the best round that a file names, if it is below ``rounds``."""
-    text = str((learner.get("attributes") or {}).get("best_iteration", ""))
+    text = _attributes(learner).get("best_iteration", "")
     return int(text) if text.isascii() and text.isdigit() and int(text) < rounds else None
-
-
-def _categorical(learner: Mapping[str, Any], features: int) -> NDArray[np.bool_] | None:
-    types = learner.get("feature_types") or []
-    if "c" not in types or len(types) != features:
-        return None
-    return np.array([kind == "c" for kind in types])
 
 
 def save_model(model: Booster, path: str | Path) -> None:
@@ -276,7 +317,7 @@ def _plain(value: Any) -> Any:
 
 
 def load_model(path: str | Path) -> Booster:
-    """Read a model of XGBoost's, JSON or UBJSON, told apart by its bytes.
+    """Read a model of XGBoost's, JSON or UBJSON, or LightGBM's text, told apart by its bytes.
 
     Raises:
         FileError: Not such a model, or damaged; the file is named.
@@ -289,11 +330,13 @@ def load_model(path: str | Path) -> Booster:
 
 
 def loads(text: bytes) -> Booster:
-    """Return the model that bytes of JSON or UBJSON hold.
+    """Return the model that bytes hold: JSON or UBJSON of XGBoost, or LightGBM's text.
 
     Raises:
         ValueError: They hold none.
     """
+    if text[: len(MARK)] == MARK:
+        return read_lightgbm(text.decode(errors="replace"))
     return from_object(decode(text))
 
 
