@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from drivetrain.boosting.dart import Dart
+from drivetrain.boosting.linear.settings import Linear
 from drivetrain.boosting.objectives.named import PARAMETERS
 from drivetrain.boosting.threads import threads_of
 from drivetrain.boosting.training import Settings
@@ -35,21 +36,14 @@ IDLE: dict[str, tuple[Any, ...] | None] = {
     "nthread": None,
     "use_label_encoder": (False,),
     "enable_categorical": None,
-    # Until training knows them.
-    "booster": ("gbtree",),
-    "tree_method": ("hist", "auto"),
-    "num_parallel_tree": (1,),
-    "sampling_method": ("uniform",),
-    "multi_strategy": ("one_output_per_tree",),
-    "base_score": (None,),
 }
-_OWN = ("objective", "eval_metric", "n_jobs")
+_OWN = ("objective", "eval_metric", "n_jobs", "base_score")
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 def _parts() -> dict[str, type]:
     """Return the settings that are themselves groups of parameters, by field."""
-    return {"growth": Growth, "dart": Dart}
+    return {"growth": Growth, "dart": Dart, "linear": Linear}
 
 
 def _known() -> dict[str, str]:
@@ -57,7 +51,7 @@ def _known() -> dict[str, str]:
     parts = _parts()
     own = {f.name: f.name for f in fields(Settings) if f.name not in parts and f.name != "threads"}
     nested = {f.name: part for part, kind in parts.items() for f in fields(kind)}
-    return own | nested
+    return nested | {f.name: "growth" for f in fields(Growth)} | own
 
 
 def named(params: Params) -> dict[str, Any]:
@@ -111,9 +105,22 @@ def settings_of(given: Mapping[str, Any], names: Sequence[str], rounds: int) -> 
     nested = {
         part: kind(**{f.name: told[f.name] for f in fields(kind) if f.name in told})
         for part, kind in parts.items()
+        if part != "linear" or told.get("booster") == "gblinear"
     }
+    if "linear" not in nested:
+        _refuse_linear(told, places)
     own |= {"n_estimators": rounds, "threads": threads_of(told.get("n_jobs"))}
     return Settings(**own, **nested)
+
+
+def _refuse_linear(told: Mapping[str, Any], places: Mapping[str, str]) -> None:
+    """Raise a ValueError where a parameter that only gblinear reads was given."""
+    strange = next((name for name in told if places.get(name) == "linear"), None)
+    if strange is not None:
+        raise ValueError(
+            f"{strange} is read by booster='gblinear' only. Got booster="
+            f"{told.get('booster', 'gbtree')!r}."
+        )
 
 
 def loss_of(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,16 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster as Model
-from drivetrain.boosting.compat.dumps import dump_tree, naming
+from drivetrain.boosting.answers import Flags, Model, fitting, margin_of, predicted, sliced
+from drivetrain.boosting.compat.dumps import called, dumps_of, trees_of
 from drivetrain.boosting.compat.evaluation import CustomMetric, evaluate, evaluate_theirs, line
 from drivetrain.boosting.compat.importance import scores_of
 from drivetrain.boosting.compat.losses import Slopes
 from drivetrain.boosting.compat.matrix import DMatrix
-from drivetrain.boosting.compat.prediction import Flags, fitting, margin_of, predicted, sliced
+from drivetrain.boosting.compat.nodes import frame_of, histogram_of
 from drivetrain.boosting.compat.work import Work
-from drivetrain.boosting.files.model import load_model, loads, save_model, to_object
+from drivetrain.boosting.files.linear import load_any, loads_any, save_any
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.params import Params, metrics_of, named
 from drivetrain.boosting.threads import threads_of
 from drivetrain.core.checks import check_choice
@@ -128,7 +129,7 @@ class Booster:
     def reset(self) -> "Booster":
         """Let go of what training needed; the model stays."""
         if self._work is not None:
-            self._model = self.model if self._work.begun else self._model
+            self._model = self.model
             self._work.close()
             self._work = None
         return self
@@ -228,7 +229,7 @@ class Booster:
 
     def save_model(self, fname: str | Path) -> None:
         """Write the model: UBJSON for a name in .ubj, else JSON."""
-        save_model(self._stored(), fname)
+        save_any(self._stored(), fname)
 
     def save_raw(self, raw_format: str = "ubj") -> bytearray:
         """Return the bytes of a model file.
@@ -244,7 +245,7 @@ class Booster:
         kind = check_choice("raw_format", raw_format, ("ubj", "json"))
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"model.{kind}"
-            save_model(self._stored(), path)
+            save_any(self._stored(), path)
             return bytearray(path.read_bytes())
 
     def _stored(self) -> Model:
@@ -257,14 +258,14 @@ class Booster:
             ValueError: It is none.
         """
         raw = isinstance(fname, bytes | bytearray)
-        model = loads(bytes(fname)) if raw else load_model(fname)  # type: ignore[arg-type]
+        model = loads_any(bytes(fname)) if raw else load_any(fname)  # type: ignore[arg-type]
         self.reset()
         self._attributes = dict(model.attributes)
         self._model = replace(model, best_round=None, attributes={})
 
     def save_config(self) -> str:
         """Return what the model was trained by, as JSON in XGBoost's outline."""
-        learner = to_object(self.model)["learner"]
+        learner = json.loads(self.save_raw("json"))["learner"]
         kept = {name: learner[name] for name in ("learner_model_param", "objective")}
         booster = {"name": learner["gradient_booster"]["name"]}
         told = {name: value for name, value in self._params.items() if not callable(value)}
@@ -401,13 +402,15 @@ class Booster:
     def get_categories(self) -> dict[str, tuple[object, ...]]:
         """Return what the numbers of each categorical feature stand for, by its name."""
         model = self.model
-        names = model.feature_names or tuple(f"f{k}" for k in range(model.n_features))
+        if isinstance(model, LinearBooster):
+            return {}
+        names = called(model, "").names
         return {name: words for name, words in zip(names, model.categories) if words}
 
     def get_score(
         self, fmap: str | Path = "", importance_type: str = "weight"
     ) -> dict[str, float | list[float]]:
-        """Return the importance of each feature that was split on.
+        """Return the importance of each feature that was split on; a linear model's weights.
 
         Args:
             fmap: A file of feature names.
@@ -417,15 +420,11 @@ class Booster:
         Raises:
             ValueError: Another word.
         """
-        return scores_of(self.model, importance_type, self._naming(fmap).names)
+        return scores_of(self.model, importance_type, called(self.model, fmap).names)
 
     def get_fscore(self, fmap: str | Path = "") -> dict[str, float | list[float]]:
         """Return how often each feature was split on."""
         return self.get_score(fmap)
-
-    def _naming(self, fmap: str | Path) -> Any:
-        model = self.model
-        return naming(model.n_features, model.feature_names, model.feature_types, fmap)
 
     def get_dump(
         self, fmap: str | Path = "", with_stats: bool = False, dump_format: str = "text"
@@ -440,11 +439,7 @@ class Booster:
         Raises:
             ValueError: Another format.
         """
-        called, forest = self._naming(fmap), self.model.forest
-        return [
-            dump_tree(forest, t, called, stats=with_stats, style=dump_format)
-            for t in range(len(forest))
-        ]
+        return dumps_of(self.model, fmap, stats=with_stats, style=dump_format)
 
     def dump_model(
         self,
@@ -466,10 +461,9 @@ class Booster:
 
         Raises:
             MissingDependency: pandas is not installed.
+            ValueError: A linear model.
         """
-        from drivetrain.boosting.compat.nodes import frame_of
-
-        return frame_of(self.model.forest, self._naming(fmap))
+        return frame_of(trees_of(self.model), called(self.model, fmap))
 
     def get_split_value_histogram(
         self,
@@ -481,8 +475,7 @@ class Booster:
         """Return how often a feature was split at which values.
 
         Raises:
-            ValueError: The feature's splits are sets of categories.
+            ValueError: The feature's splits are sets of categories, or there are no trees.
         """
-        from drivetrain.boosting.compat.nodes import histogram_of
-
-        return histogram_of(self.model.forest, self._naming(fmap), feature, bins, as_pandas)
+        forest = trees_of(self.model)
+        return histogram_of(forest, called(self.model, fmap), feature, bins, as_pandas)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.boosting.answers import Model
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.core.checks import check_choice
 from drivetrain.trees.forest import Forest
 
@@ -50,6 +52,47 @@ def naming(features: int, names: Sequence[str], types: Sequence[str], fmap: str 
                 raise ValueError(f"{fmap} line {number} must be 'number name type'. Got {line!r}.")
             held[int(parts[0])], kinds[int(parts[0])] = parts[1], parts[2]
     return Naming(names=held, types=kinds)
+
+
+def called(model: Model, fmap: str | Path) -> Naming:
+    """Return the names of a model's features, a map file's before its own."""
+    return naming(model.n_features, model.feature_names, model.feature_types, fmap)
+
+
+def trees_of(model: Model) -> Forest:
+    """Return a model's trees.
+
+    Raises:
+        ValueError: It is linear.
+    """
+    if isinstance(model, LinearBooster):
+        raise ValueError("booster='gblinear' has no trees.")
+    return model.forest
+
+
+def dumps_of(model: Model, fmap: str | Path, *, stats: bool, style: str) -> list[str]:
+    """Return each tree of a model in XGBoost's own writing; a linear model is one text.
+
+    Raises:
+        ValueError: Another style than ``text``, ``json`` or ``dot``.
+    """
+    if isinstance(model, LinearBooster):
+        return [_linear(model, style)]
+    names = called(model, fmap)
+    return [
+        dump_tree(model.forest, t, names, stats=stats, style=style)
+        for t in range(len(model.forest))
+    ]
+
+
+def _linear(model: LinearBooster, style: str) -> str:
+    check_choice("dump_format", style, FORMATS[:2])
+    parts = (model.bias, model.weights.reshape(-1))
+    biases, weights = ([f"{float(one):g}" for one in part] for part in parts)
+    if style == "text":
+        return "bias:\n" + "\n".join(biases) + "\nweight:\n" + "\n".join(weights) + "\n"
+    bias, weight = (",\n      ".join(part) for part in (biases, weights))
+    return f'  {{ "bias": [\n      {bias}\n    ],\n    "weight": [\n      {weight}\n    ]\n  }}'
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

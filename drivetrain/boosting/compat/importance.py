@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster as Model
+from drivetrain.boosting.answers import Model
+from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.core.checks import check_choice
 
 KINDS = ("weight", "gain", "cover", "total_gain", "total_cover")
 
 
-def importances(model: Model, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def importances(model: Booster, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the importance of every feature, (F,), and whether it was split on, (F,).
 
     Args:
@@ -36,6 +38,10 @@ def importances(model: Model, kind: str) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def scores_of(model: Model, kind: str, names: Sequence[str]) -> dict[str, float | list[float]]:
-    """Return the importance of each feature that was split on, by its name."""
+    """Return the importance of the features that were split on, or a linear model's weights."""
+    if isinstance(model, LinearBooster):
+        check_choice("importance_type", kind, ("weight",))
+        rows = [[float(one) for one in row] for row in model.weights]
+        return {names[k]: row[0] if len(row) == 1 else row for k, row in enumerate(rows)}
     score, seen = importances(model, kind)
     return {names[k]: float(score[k]) for k in np.flatnonzero(seen).tolist()}

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster as Model
+from drivetrain.boosting.answers import Model
+from drivetrain.boosting.beginning import beginning
 from drivetrain.boosting.compat.losses import Slopes, Theirs
 from drivetrain.boosting.compat.matrix import DMatrix
+from drivetrain.boosting.engines import engine_for
 from drivetrain.boosting.objectives.named import objective_named
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.params import loss_of, settings_of
-from drivetrain.boosting.rounds import Rounds
 from drivetrain.boosting.training import check_dataset, ready
 
 Floats = NDArray[np.float32]
@@ -51,21 +52,16 @@ class Work:
         settings = settings_of(params, names, rounds=0)
         self.base = _objective(params, start)
         self._theirs = None if fobj is None else Theirs(self.base, dtrain, fobj)
-        self._first = 0 if start is None else len(start)
         data = self._data
         if self._theirs is None:
             data = ready(data, self.base)
         else:
             check_dataset(data)
         self._stale = False
-        self._rounds = Rounds(
-            data, self._theirs or self.base, settings, sets=self._sets, start=start
-        )
-
-    @property
-    def begun(self) -> bool:
-        """Whether a round has been done."""
-        return self._rounds.number > self._first
+        objective: Objective = self._theirs or self.base
+        if start is None and params.get("base_score") is not None:
+            start = beginning(data, objective, params["base_score"], settings.booster)
+        self._engine = engine_for(data, objective, settings, sets=self._sets, start=start)
 
     def suits(self, dtrain: DMatrix, fobj: Slopes | None) -> bool:
         """Return whether these rows and gradients are what the work was begun with."""
@@ -82,12 +78,12 @@ class Work:
         if set(changed) - _LOOSE:
             self._stale = True
         if "learning_rate" in changed:
-            self._rounds.learning_rate = settings_of(changed, (), rounds=0).learning_rate
+            self._engine.learning_rate = settings_of(changed, (), rounds=0).learning_rate
 
     def advance(self) -> None:
         """Do one round; the threads end where it fails."""
         try:
-            self._rounds.advance()
+            self._engine.advance()
         except BaseException:
             self.close()
             raise
@@ -96,16 +92,16 @@ class Work:
         """Return the present margins of rows that are held, or None."""
         for name, data in self._sets.items():
             if data is rows.data:
-                return self._rounds.margin_of(name)
+                return self._engine.margin_of(name)
         return None
 
     def snapshot(self) -> Model:
         """Return the model so far."""
-        return replace(self._rounds.snapshot(), objective=self.base, attributes={})
+        return replace(self._engine.snapshot(), objective=self.base, attributes={})
 
     def close(self) -> None:
         """End the threads."""
-        self._rounds.close()
+        self._engine.close()
 
 
 def _objective(params: Mapping[str, Any], start: Model | None) -> Objective:

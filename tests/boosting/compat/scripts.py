@@ -504,3 +504,36 @@ out = {
     "empty": xgb.DMatrix(x).get_weight(),
 }
 """
+
+SCRIPTS["linear booster"] = """
+d = xgb.DMatrix(x, y, feature_names=list("abcde"))
+param = {"booster": "gblinear", "updater": "coord_descent", "eta": 0.3, "lambda": 0.01}
+bst = xgb.train(param, d, 6, evals=[(d, "train")])
+out = {
+    "p": bst.predict(d),
+    "score": bst.get_score(),
+    "dump": bst.get_dump()[0].split("\\n")[0],
+    "contribs": bst.predict(d, pred_contribs=True),
+}
+"""
+
+SCRIPTS["base score and seeds"] = """
+d = xgb.DMatrix(x, c)
+param = {"objective": "binary:logistic", "base_score": 0.3, "max_depth": 2, "nthread": 1}
+out = {
+    "p": xgb.train(param, d, 3).predict(d),
+    "pairs": xgb.train(list(param.items()), d, 3).predict(d, output_margin=True),
+    "constant": xgb.train(param, d, 0).predict(d),
+}
+"""
+
+SCRIPTS["constraints and names of parameters"] = """
+d = xgb.DMatrix(x, y, feature_names=list("abcde"))
+more = {"tree_method": "hist", "max_depth": 3, "nthread": 1, "min_split_loss": 0.1, "alpha": 0}
+up = xgb.train({**more, "monotone_constraints": "(1,0,-1,0,0)"}, d, 4)
+named = xgb.train({**more, "monotone_constraints": {"a": 1, "c": -1}}, d, 4)
+apart = xgb.train({**more, "interaction_constraints": [["a", "b"], ["c", "d", "e"]]}, d, 4)
+wide = xgb.train({**more, "grow_policy": "lossguide", "max_leaves": 5, "max_depth": 0}, d, 4)
+out = {name: bst.predict(d) for name, bst in
+       (("up", up), ("named", named), ("apart", apart), ("wide", wide))}
+"""

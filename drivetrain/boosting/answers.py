@@ -1,4 +1,4 @@
-"""Predictions in XGBoost's shapes: values, margins, leaves, Shapley values."""
+"""What a model says of rows, in XGBoost's shapes: values, margins, leaves, Shapley values."""
 
 import warnings
 from dataclasses import replace
@@ -7,14 +7,16 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster as Model
+from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.walking import walked
 from drivetrain.core.checks import check_integer
 from drivetrain.trees.forest import join
 from drivetrain.trees.shap.explainer import Explainer
 
 Floats = NDArray[np.float32]
+Model = Booster | LinearBooster
 
 
 class Flags(TypedDict, total=False):
@@ -43,7 +45,7 @@ def predicted(model: Model, data: Dataset, flags: Flags, *, threads: int) -> NDA
     Raises:
         ValueError: A range of rounds that are not there.
     """
-    if flags.get("training") and model.weights is not None:
+    if flags.get("training") and isinstance(model, Booster) and model.weights is not None:
         raise ValueError("training=True is not offered for dart: no trees are dropped here.")
     strict = flags.get("strict_shape", False)
     begin, end = flags.get("iteration_range", (0, 0))
@@ -52,11 +54,12 @@ def predicted(model: Model, data: Dataset, flags: Flags, *, threads: int) -> NDA
         last = check_integer("iteration_range", end, low=0, high=len(model)) or len(model)
         used = sliced(model, range(check_integer("iteration_range", begin, low=0), last))
     if flags.get("pred_leaf"):
-        return _leaves(used, data, strict, threads)
+        return leaves_of(used, data, strict=strict, threads=threads)
     if flags.get("approx_contribs"):
         raise ValueError("approx_contribs is not offered: pred_contribs is exact, and fast.")
     if flags.get("pred_contribs") or flags.get("pred_interactions"):
-        return _shares(used, data, bool(flags.get("pred_interactions")), strict, threads)
+        pairs = bool(flags.get("pred_interactions"))
+        return shares_of(used, data, pairs=pairs, strict=strict, threads=threads)
     margin = margin_of(used, data, threads=threads)
     given = margin if flags.get("output_margin") else model.objective.predict(margin)
     return _shaped(given, strict)
@@ -64,7 +67,7 @@ def predicted(model: Model, data: Dataset, flags: Flags, *, threads: int) -> NDA
 
 def margin_of(model: Model, data: Dataset, *, threads: int) -> Floats:
     """Return the margins of rows, wherever their values are, (n, groups)."""
-    if data.table is None:
+    if data.table is None or isinstance(model, LinearBooster):
         return model.margin(data.x, base_margin=data.base_margin, threads=threads)
     start = data.base_margin
     if start is None:
@@ -80,7 +83,20 @@ def _shaped(given: Floats, strict: bool) -> Floats:
     return given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
 
 
-def _leaves(model: Model, data: Dataset, strict: bool, threads: int) -> Floats:
+def leaves_of(model: Model, data: Dataset, *, strict: bool, threads: int) -> Floats:
+    """Return the leaf each row reaches in each tree, (n, trees), or (n,) of one tree.
+
+    Args:
+        model: Trees.
+        data: The rows.
+        strict: Whether the shape is (n, rounds, groups, parallel trees), always.
+        threads: Threads.
+
+    Raises:
+        ValueError: A linear model, which has no leaves.
+    """
+    if isinstance(model, LinearBooster):
+        raise ValueError("booster='gblinear' has no leaves: pred_leaf is of trees.")
     leaves = model.leaves(data.x, threads=threads).astype(np.float32)
     if not strict:
         return leaves[:, 0] if leaves.shape[1] == 1 else leaves
@@ -88,7 +104,20 @@ def _leaves(model: Model, data: Dataset, strict: bool, threads: int) -> Floats:
     return leaves.reshape(len(leaves), max(1, len(model)), groups, -1)
 
 
-def _shares(model: Model, data: Dataset, pairs: bool, strict: bool, threads: int) -> Floats:
+def shares_of(model: Model, data: Dataset, *, pairs: bool, strict: bool, threads: int) -> Floats:
+    """Return what each feature adds to the margin, exact Shapley values, (n, F + 1).
+
+    Args:
+        model: Trees, or a linear model, whose features add x w.
+        data: The rows.
+        pairs: Whether pairs of features are told apart, (n, F + 1, F + 1).
+        strict: Whether there is an axis of groups even if there is one.
+        threads: Threads.
+    """
+    if isinstance(model, LinearBooster):
+        call = model.interactions if pairs else model.contributions
+        linear = call(data.x, base_margin=data.base_margin).astype(np.float32)
+        return linear[:, 0] if linear.shape[1] == 1 and not strict else linear
     explainer = Explainer(model.scaled, threads=threads)
     base = model.objective.to_margin(model.base_score)
     values = (explainer.interactions if pairs else explainer.values)(data.x, base)
@@ -105,6 +134,8 @@ def sliced(model: Model, rounds: range) -> Model:
     Raises:
         ValueError: No rounds at all.
     """
+    if isinstance(model, LinearBooster):
+        raise ValueError("booster='gblinear' keeps its last weights only: no round stands alone.")
     if not len(rounds):
         raise ValueError(f"A slice must keep a round. Got {rounds} of {len(model)}.")
     runs = [(int(model.rounds[k]), int(model.rounds[k + 1])) for k in rounds]
@@ -146,6 +177,8 @@ def fitting(model: Model, data: Dataset, *, validate: bool) -> Dataset:
             f"feature_names must be the model's: {model.feature_names[wrong]!r} in place {wrong}."
             f" Got {names[wrong]!r}."
         )
+    if isinstance(model, LinearBooster):
+        return data
     if not (data.categories and model.categories) or data.categories == model.categories:
         return data
     x = data.x.copy()
