@@ -1,6 +1,7 @@
-"""Kernels of exact growth: a linear scan of each sorted column for all open nodes of a level.
+"""Kernels of exact growth: every column is kept sorted, and the rows of each node side by side.
 
-A row's place is the number of its node, or the complement of it where that is not to be split.
+An entry of a column is its row and the bits of its value, moved as one int64 and read as two
+halves. A row's place is the number of its node, or the complement of it where that is a leaf.
 Records and nodes are those of `drivetrain.trees.floating._numba`, but for the threshold, which
 stands in place of the bin.
 """
@@ -37,27 +38,66 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.uint32]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _gain(
-    g: float,
-    h: float,
-    other_g: float,
-    other_h: float,
-    backward: bool,
-    direction: int,
-    plain: bool,
-    rules: Doubles,
-    node: Doubles,
-) -> np.float32:
-    # What has been scanned lies right of the split in a backward scan, left in a forward one.
-    if plain:
-        l2 = rules[L2]
-        a = np.float32(g * g) / np.float32(h + l2) if h > 0.0 else _ZERO
-        b = np.float32(other_g * other_g) / np.float32(other_h + l2) if other_h > 0.0 else _ZERO
-        return a + b - np.float32(node[UNSPLIT])
-    if backward:
-        return change(other_g, other_h, g, h, direction, rules, node)
-    return change(g, h, other_g, other_h, direction, rules, node)
+@njit(nogil=True, cache=True)
+def take_rows(
+    source: NDArray[np.int64],
+    source_rows: Rows,
+    used: NDArray[np.uint8],
+    begin: int,
+    end: int,
+    target: NDArray[np.int64],
+) -> int:
+    """Copy the entries of a column whose rows are used; return where they end."""
+    at = np.uint64(begin)
+    for i in range(np.uint64(begin), np.uint64(end)):
+        target[at] = source[i]
+        at += np.uint64(used[source_rows[np.uint64(2) * i]])
+    return int(at)
+
+
+@njit(nogil=True, cache=True)
+def part_column(
+    source: NDArray[np.int64],
+    source_rows: Rows,
+    spans: NDArray[np.int64],
+    open_nodes: NDArray[np.int64],
+    left: NDArray[np.int64],
+    sides: NDArray[np.uint8],
+    spare: NDArray[np.int64],
+    target: NDArray[np.int64],
+) -> None:
+    """Move a column's entries to the children of the nodes that are split, in their order.
+
+    Args:
+        source: Entries of all columns.
+        source_rows: The same memory; the row of an entry is the first half.
+        spans: Where each node's entries of this column begin and end, (nodes, 2).
+        open_nodes: Numbers of the nodes of the level.
+        left: Left child of each node; -1 for none.
+        sides: Whether each row goes left, (n,).
+        spare: Room for the entries of a column.
+        target: Where the entries go; may be the source itself.
+    """
+    one = np.uint64(1)
+    two = np.uint64(2)
+    for j in range(len(open_nodes)):
+        k = open_nodes[j]
+        if left[k] < 0:
+            continue
+        begin, end = np.uint64(spans[k, 0]), np.uint64(spans[k, 1])
+        at = begin
+        others = np.uint64(0)
+        for i in range(begin, end):
+            entry = source[i]
+            yes = np.uint64(sides[source_rows[two * i]])
+            target[at] = entry
+            spare[others] = entry
+            at += yes
+            others += one - yes
+        for i in range(others):
+            target[at + i] = spare[i]
+        spans[left[k], 0], spans[left[k], 1] = begin, at
+        spans[left[k] + 1, 0], spans[left[k] + 1, 1] = at, end
 
 
 @njit(nogil=True, cache=True)
@@ -81,91 +121,137 @@ def _hold(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _gains(
+    sums: Doubles,
+    count: int | np.int64,
+    backward: bool,
+    direction: int,
+    plain: bool,
+    rules: Doubles,
+    node: Doubles,
+    gains: Floats,
+) -> None:
+    total_g, total_h = node[G], node[H]
+    l2, least = rules[L2], rules[LEAST]
+    unsplit = np.float32(node[UNSPLIT])
+    top = np.float32(np.inf)
+    none = np.float32(-1)
+    if plain:
+        for j in range(count):
+            g1, h1 = sums[0, j], sums[1, j]
+            g2, h2 = total_g - g1, total_h - h1
+            a = np.float32(g1 * g1) / np.float32(h1 + l2)
+            b = np.float32(g2 * g2) / np.float32(h2 + l2)
+            s = (a if h1 > 0.0 else _ZERO) + (b if h2 > 0.0 else _ZERO) - unsplit
+            gains[j] = s if (h2 >= least) & (s < top) else none
+        return
+    for j in range(count):
+        g1, h1 = sums[0, j], sums[1, j]
+        g2, h2 = total_g - g1, total_h - h1
+        gains[j] = none
+        if h2 >= least:
+            # What has been scanned lies right of the split in a backward scan.
+            if backward:
+                s = change(g2, h2, g1, h1, direction, rules, node)
+            else:
+                s = change(g1, h1, g2, h2, direction, rules, node)
+            if s < top:
+                gains[j] = s
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def scan_column(
     rows: Rows,
     values: Floats,
+    spans: NDArray[np.int64],
     backward: bool,
     feature: int,
     direction: int,
-    places: NDArray[np.int32],
     pairs: Floats,
-    block: int,
     open_nodes: NDArray[np.int64],
     allowed: NDArray[np.uint8],
     steps: Doubles,
     states: Doubles,
     rules: Doubles,
-    scratch: Doubles,
+    sums: Doubles,
+    bounds: Floats,
     records: Doubles,
 ) -> None:
     """Try the splits of one feature for every open node, in the order of its values.
 
     Args:
-        rows: Rows with a value, by value.
-        values: The values, rising.
+        rows: Entries of all columns; the row of one is its first half.
+        values: The same memory; the value is the second half.
+        spans: Where each node's entries of this column begin and end, (nodes, 2).
         backward: Whether to go from the greatest down, missing values left; else they go right.
         feature: The feature.
         direction: Its monotone constraint.
-        places: The place of every row, (n,).
         pairs: g and h of every row, (n, 2).
-        block: Rows whose pairs are brought near at once.
         open_nodes: Numbers of the nodes to split.
         allowed: Whether each node may use each feature, (nodes, F).
         steps: Weight between two candidates of each node, 0 for trying all, (nodes,).
         states: The nodes, (nodes, 5).
         rules: As in `drivetrain.trees.floating._numba.scan`.
-        scratch: Room, (nodes, 4).
-        records: Their best splits, (nodes, 8).
+        sums: Room for the sums of a block of entries, (2, block).
+        bounds: Room for its values and gains, (3, block).
+        records: The best splits, (nodes, 8).
     """
     least = rules[LEAST]
     plain = rules[L1] == 0.0 and rules[STEP] == 0.0 and rules[BOUNDED] == 0.0
-    top = np.float32(np.inf)
-    for i in range(len(open_nodes)):
-        scratch[open_nodes[i], 0] = scratch[open_nodes[i], 1] = scratch[open_nodes[i], 2] = 0.0
-        scratch[open_nodes[i], 3] = steps[open_nodes[i]]
-    near = np.empty(block, np.int32)
-    near_g = np.empty(block, np.float32)
-    near_h = np.empty(block, np.float32)
-    n = len(rows)
-    for begin in range(0, n, block):
-        size = min(block, n - begin)
-        for i in range(size):
-            at = n - 1 - begin - i if backward else begin + i
-            row = np.uint64(rows[at])
-            near[i] = places[row]
-            near_g[i] = pairs[row, 0]
-            near_h[i] = pairs[row, 1]
-        for i in range(size):
-            k = np.int64(near[i])
-            if k < 0 or not allowed[k, feature]:
-                continue
-            v = values[n - 1 - begin - i if backward else begin + i]
-            own = scratch[k]
-            g, h, last = own[0], own[1], np.float32(own[2])
-            if h != 0.0 and v != last and h >= least and h >= own[3]:
-                node = states[k]
-                other_h = node[H] - h
-                if other_h >= least:
-                    s = _gain(g, h, node[G] - g, other_h, backward, direction, plain, rules, node)
-                    own[3] = h + steps[k]
-                    if s > np.float32(records[k, GAIN]) and s < top:
-                        middle = (v + last) * _HALF
-                        cut = last if middle == v else middle
-                        _hold(records[k], s, feature, cut, backward, g, h, node)
-            own[0] = g + np.float64(near_g[i])
-            own[1] = h + np.float64(near_h[i])
-            own[2] = v
-    for i in range(len(open_nodes)):
-        k = open_nodes[i]
+    block = sums.shape[1]
+    gains = bounds[2]
+    sign = -1 if backward else 1
+    for j in range(len(open_nodes)):
+        k = open_nodes[j]
+        if not allowed[k, feature]:
+            continue
         node = states[k]
-        g, h, last = scratch[k, 0], scratch[k, 1], np.float32(scratch[k, 2])
-        other_h = node[H] - h
-        if h >= least and other_h >= least and allowed[k, feature]:
-            s = _gain(g, h, node[G] - g, other_h, backward, direction, plain, rules, node)
-            if s > np.float32(records[k, GAIN]) and s < top:
+        n = spans[k, 1] - spans[k, 0]
+        at = spans[k, 1] - 1 if backward else spans[k, 0]
+        g = 0.0
+        h = 0.0
+        last = _ZERO
+        step = steps[k]
+        goal = max(step, least)
+        for begin in range(0, n, block):
+            size = min(block, n - begin)
+            found = np.uint64(0)
+            for _ in range(size):
+                row = np.uint64(rows[2 * at])
+                v = values[2 * at + 1]
+                sums[0, found] = g
+                sums[1, found] = h
+                bounds[0, found] = last
+                bounds[1, found] = v
+                new = (v != last) & (h >= goal) & (h != 0.0)
+                found += np.uint64(new)
+                # Equal values are one candidate, and so is what weighs less than a step.
+                goal = max(goal, h + step) if new else goal
+                g += np.float64(pairs[row, 0])
+                h += np.float64(pairs[row, 1])
+                last = v
+                at += sign
+            count = np.int64(found)
+            _gains(sums, count, backward, direction, plain, rules, node, gains)
+            best = np.float32(records[k, GAIN])
+            chosen = -1
+            for i in range(count):
+                if gains[i] > best:
+                    best = gains[i]
+                    chosen = i
+            if chosen >= 0:
+                a, b = bounds[0, chosen], bounds[1, chosen]
+                middle = (b + a) * _HALF
+                cut = a if middle == b else middle
+                g1, h1 = sums[0, chosen], sums[1, chosen]
+                _hold(records[k], best, feature, cut, backward, g1, h1, node)
+        if h >= least:
+            sums[0, 0], sums[1, 0] = g, h
+            _gains(sums, 1, backward, direction, plain, rules, node, gains)
+            if gains[0] > np.float32(records[k, GAIN]):
                 gap = abs(last) + _MARGIN
                 cut = last - gap if backward else last + gap
-                _hold(records[k], s, feature, cut, backward, g, h, node)
+                _hold(records[k], gains[0], feature, cut, backward, g, h, node)
 
 
 @njit(nogil=True, cache=True)
@@ -176,6 +262,7 @@ def place_rows(
     left: NDArray[np.int64],
     records: Doubles,
     places: NDArray[np.int32],
+    sides: NDArray[np.uint8],
     states: Doubles,
 ) -> None:
     """Send the rows of split nodes to their children, and sum the children's pairs.
@@ -187,6 +274,7 @@ def place_rows(
         left: Left child of each node; -1 for none.
         records: The splits.
         places: The place of every row.
+        sides: Written: whether a row goes left.
         states: The nodes; the children's sums are 0 before.
     """
     for i in range(len(rows)):
@@ -200,6 +288,7 @@ def place_rows(
         v = x[row, np.int64(records[k, FEATURE])]
         yes = v < np.float32(records[k, THRESHOLD]) if v == v else records[k, DEFAULT_LEFT] > 0.0
         child = left[k] + np.int64(not yes)
+        sides[row] = yes
         places[row] = np.int32(child)
         states[child, G] += np.float64(pairs[row, 0])
         states[child, H] += np.float64(pairs[row, 1])

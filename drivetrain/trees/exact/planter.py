@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from drivetrain.trees.floating.rules import directions, pairs_of, root_state, ru
 from drivetrain.trees.growing.masks import Masks
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.planter import Gradient, Planted
-from drivetrain.trees.sketching.columns import sort_columns
+from drivetrain.trees.sketching.columns import SortedColumns, sort_columns
 
+T = TypeVar("T")
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint32]
 
@@ -37,7 +39,7 @@ class ExactPlanter:
         growth: The rules.
         threads: Threads; the trees are the same bits for any number of them.
         bins: Candidates a node and feature, >= 2; 0 for all of them.
-        block: Rows brought near the processor at once, >= 1: small enough for its first cache.
+        block: Entries of a column scanned at once, >= 1: their sums fit the first cache.
 
     Raises:
         ValueError: Rules that growth level by level does not know.
@@ -48,7 +50,7 @@ class ExactPlanter:
     """
 
     def __init__(
-        self, x: Floats, growth: Growth, *, threads: int = 1, bins: int = 0, block: int = 32
+        self, x: Floats, growth: Growth, *, threads: int = 1, bins: int = 0, block: int = 256
     ) -> None:
         refuse(growth, "exact" if not bins else "approx")
         self.block = check_integer("block", block, low=1)
@@ -57,9 +59,11 @@ class ExactPlanter:
         self._bins = bins
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._threads = threads
-        self._columns = sort_columns(self.x, executor=self._pool)
+        self._offsets, self._sorted = _entries(sort_columns(self.x, executor=self._pool))
+        self._entries = np.empty_like(self._sorted)
+        self._sides = np.empty(len(self.x), np.uint8)
         self._rules = rule_table(growth)
-        self._direction = directions(growth, self._columns.n_features)
+        self._direction = directions(growth, self.x.shape[1])
 
     def plant(self, g: Gradient, h: Gradient, rows: Rows | None, *, seed: int) -> Planted:
         """Return a tree fitted to g and h, (n, 1); see `drivetrain.trees.planter.Planter`."""
@@ -68,9 +72,10 @@ class ExactPlanter:
         self._rows = np.arange(n, dtype=np.uint32) if rows is None else rows
         self._places = np.full(n, -1, np.int32)
         self._places[self._rows] = 0
-        self._masks = Masks(self.growth, self._columns.n_features, seed)
+        self._masks = Masks(self.growth, self.x.shape[1], seed)
         self._allowed = [self._masks.root()]
         self._nodes = [self._root()]
+        self._spans = self._begin(rows)
         level = [0]
         for _ in range(self.growth.max_depth):
             level = self._deepen(level)
@@ -82,6 +87,21 @@ class ExactPlanter:
         """End the threads."""
         if self._pool is not None:
             self._pool.shutdown()
+
+    def _begin(self, rows: Rows | None) -> NDArray[np.int64]:
+        """Return where the root's entries of each column lie, (F, 1, 2)."""
+        spans = np.stack([self._offsets[:-1], self._offsets[1:]], axis=1)
+        self._own = self._sorted
+        if rows is None:
+            return spans[:, None]
+        used = np.zeros(len(self.x), np.uint8)
+        used[rows] = 1
+        self._own = self._entries
+        source, halves = self._sorted.view(np.int64)[:, 0], self._sorted.reshape(-1)
+        target = self._entries.view(np.int64)[:, 0]
+        for f, (begin, end) in enumerate(spans):
+            spans[f, 1] = kernels.take_rows(source, halves, used, begin, end, target)
+        return spans[:, None]
 
     def _root(self) -> Node:
         g, h = arithmetic.sum_pairs(self._pairs, self._rows)
@@ -109,9 +129,13 @@ class ExactPlanter:
             nodes[number].threshold = np.float32(records[number, kernels.THRESHOLD])
             left[number] = nodes[number].left = len(nodes) + 2 * int((left >= 0).sum())
         states = np.zeros((len(nodes) + 2 * len(split), arithmetic.NODE))
-        kernels.place_rows(self.x, self._pairs, self._rows, left, records, self._places, states)
+        kernels.place_rows(
+            self.x, self._pairs, self._rows, left, records, self._places, self._sides, states
+        )
         for number in split:
             self._bear(number, states)
+        if self._nodes[-1].depth < self.growth.max_depth:
+            self._part(np.array(level, np.int64), left)
         return [child for number in split for child in (left[number], left[number] + 1)]
 
     def _bear(self, number: int, states: NDArray[np.float64]) -> None:
@@ -137,43 +161,61 @@ class ExactPlanter:
         numbers = np.array(level, np.int64)
         steps = np.zeros(count) if not self._bins else states[:, arithmetic.H] / self._bins
 
+        halves = self._own.reshape(-1)
+
         def share(features: NDArray[np.int64]) -> NDArray[np.float64]:
             records = np.zeros((count, arithmetic.RECORD))
-            scratch = np.empty((count, 4))
+            sums, bounds = np.empty((2, self.block)), np.empty((3, self.block), np.float32)
             for f in features[allowed[numbers][:, features].any(axis=0)]:
-                rows, values = self._columns.of(f)
-                for backward in self._scans(len(rows), values):
+                for backward in self._scans(f):
                     kernels.scan_column(
-                        rows,
-                        values,
+                        halves,
+                        halves.view(np.float32),
+                        self._spans[f],
                         backward,
                         f,
                         int(self._direction[f]),
-                        self._places,
                         self._pairs,
-                        self.block,
                         numbers,
                         allowed,
                         steps,
                         states,
                         self._rules,
-                        scratch,
+                        sums,
+                        bounds,
                         records,
                     )
             return records
 
         return _first_best(self._each(share))
 
-    def _scans(self, size: int, values: Floats) -> tuple[bool, ...]:
+    def _part(self, level: NDArray[np.int64], left: NDArray[np.int64]) -> None:
+        """Move every column's entries to the children of the nodes that were split."""
+        spans = np.zeros((len(self._spans), len(self._nodes), 2), np.int64)
+        spans[:, : self._spans.shape[1]] = self._spans
+        source, halves = self._own.view(np.int64)[:, 0], self._own.reshape(-1)
+        target = self._entries.view(np.int64)[:, 0]
+
+        def share(features: NDArray[np.int64]) -> None:
+            spare = np.empty(len(self.x), np.int64)
+            for f in features:
+                kernels.part_column(
+                    source, halves, spans[f], level, left, self._sides, spare, target
+                )
+
+        self._each(share)
+        self._spans, self._own = spans, self._entries
+
+    def _scans(self, feature: int) -> tuple[bool, ...]:
         """Return the directions of a column's scans; forward comes first."""
-        missing = np.float32(len(self.x) - size) / np.float32(len(self.x))
-        constant = size > 0 and values[0] == values[-1]
+        begin, end = self._offsets[feature : feature + 2]
+        missing = np.float32(len(self.x) - (end - begin)) / np.float32(len(self.x))
+        values = self._sorted[begin:end, 1].view(np.float32)
+        constant = end > begin and values[0] == values[-1]
         return (False, True) if np.float32(1) - missing < 1 and not constant else (True,)
 
-    def _each(
-        self, work: Callable[[NDArray[np.int64]], NDArray[np.float64]]
-    ) -> list[NDArray[np.float64]]:
-        features = np.arange(self._columns.n_features)
+    def _each(self, work: Callable[[NDArray[np.int64]], T]) -> list[T]:
+        features = np.arange(self.x.shape[1])
         if self._pool is None:
             return [work(features)]
         return list(self._pool.map(work, np.array_split(features, self._threads)))
@@ -184,7 +226,15 @@ class ExactPlanter:
         rows = kernels.gather_rows(self._rows, homes, self._places, ends)
         for k, node in enumerate(nodes):
             node.begin, node.end = int(ends[k]), int(ends[k + 1])
-        return to_planted(nodes, rows, self._columns.n_features)
+        return to_planted(nodes, rows, self.x.shape[1])
+
+
+def _entries(columns: SortedColumns) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Return where each column begins, and the entries: row and bits of the value, (entries, 2)."""
+    entries = np.empty((len(columns.rows), 2), np.uint32)
+    entries[:, 0] = columns.rows
+    entries[:, 1] = columns.values.view(np.uint32)
+    return columns.offsets, entries
 
 
 def _first_best(found: list[NDArray[np.float64]]) -> NDArray[np.float64]:
