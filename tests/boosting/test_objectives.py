@@ -1,13 +1,15 @@
 """Losses: derivatives of what they say, XGBoost's gradients and base scores, labels refused."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from drivetrain.boosting import reference
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.metrics import metric_named
-from drivetrain.boosting.objectives.named import objective_named
+from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.objectives.robust import quantile
 from drivetrain.boosting.training import Settings, boost
 
@@ -22,6 +24,9 @@ def pinball(alpha: float) -> Loss:
 LOSSES: dict[str, tuple[dict, Loss, bool]] = {
     "reg:squarederror": ({}, lambda f, y: (f - y) ** 2 / 2, True),
     "binary:logistic": ({}, lambda f, y: np.logaddexp(0, f) - y * f, True),
+    "reg:squaredlogerror": ({}, lambda f, y: (np.log1p(f) - np.log1p(y)) ** 2 / 2, False),
+    "binary:logitraw": ({}, lambda f, y: np.logaddexp(0, f) - y * f, True),
+    "binary:hinge": ({}, lambda f, y: np.maximum(0, 1 - (2 * y - 1) * f), False),
     "count:poisson": ({}, lambda f, y: np.exp(f) - y * f, False),
     "reg:gamma": ({}, lambda f, y: y * np.exp(-f) + f, True),
     "reg:tweedie": (
@@ -44,6 +49,31 @@ LOSSES: dict[str, tuple[dict, Loss, bool]] = {
 }
 
 
+# Every objective, with parameters that are not the usual ones.
+FILED: dict[str, dict] = {
+    "reg:squarederror": {},
+    "reg:squaredlogerror": {},
+    "reg:logistic": {"scale_pos_weight": 2.5},
+    "binary:logistic": {"scale_pos_weight": 2.5},
+    "binary:logitraw": {},
+    "binary:hinge": {},
+    "count:poisson": {"max_delta_step": 0.4},
+    "reg:gamma": {},
+    "reg:tweedie": {"tweedie_variance_power": 1.25},
+    "reg:absoluteerror": {},
+    "reg:quantileerror": {"quantile_alpha": [0.1, 0.75]},
+    "reg:expectileerror": {"expectile_alpha": [0.1, 0.75]},
+    "reg:pseudohubererror": {"huber_slope": 1.5},
+    "multi:softprob": {"num_class": 2},
+    "multi:softmax": {"num_class": 2},
+    "rank:ndcg": {"lambdarank_num_pair_per_sample": 7, "ndcg_exp_gain": False},
+    "rank:map": {"lambdarank_pair_method": "mean", "lambdarank_normalization": False},
+    "rank:pairwise": {"lambdarank_score_normalization": False, "lambdarank_bias_norm": 0.5},
+    "survival:cox": {},
+    "survival:aft": {"aft_loss_distribution": "extreme", "aft_loss_distribution_scale": 1.5},
+}
+
+
 def labels(name: str, n: int = 200) -> np.ndarray:
     y = np.exp(np.random.default_rng(1).normal(size=n))
     if name == "count:poisson":
@@ -58,6 +88,7 @@ def test_gradients_are_the_derivatives(name: str) -> None:
     given, loss, second = LOSSES[name]
     y = labels(name)
     f = np.random.default_rng(2).normal(size=len(y)).astype(np.float32)
+    f = np.abs(f) if name == "reg:squaredlogerror" else f
     data = Dataset(x=np.zeros((len(y), 1), np.float32), label=y[:, None])
     g, h = objective_named(name, given).gradients(f[:, None], data)
     step = 1e-4
@@ -80,12 +111,10 @@ def test_base_scores_are_xgboosts(name: str, weighted: bool) -> None:
     y = labels(name)
     weight = np.arange(1, len(y) + 1, dtype=np.float32) if weighted else None
     x = np.random.default_rng(0).normal(size=(len(y), 2)).astype(np.float32)
-    given = LOSSES[name][0] | ({"scale_pos_weight": 2.0} if name.startswith("binary") else {})
+    given = LOSSES[name][0] | ({"scale_pos_weight": 2.0} if name.startswith("binary:log") else {})
     matrix = xgboost.DMatrix(x, y, weight=weight)
     booster = xgboost.train({"objective": name, **given}, matrix, 1)
     text = booster.save_config()
-    import json
-
     theirs = json.loads(text)["learner"]["learner_model_param"]["base_score"]
     data = Dataset(x=x, label=y[:, None], weight=weight)
     ours = objective_named(name, given).start(data)
@@ -101,7 +130,8 @@ def test_gradients_are_xgboosts(name: str) -> None:
     xgboost = pytest.importorskip("xgboost")
     given = LOSSES[name][0]
     objective = objective_named(name, given)
-    for y, f in zip(labels(name, 6), np.linspace(-1.5, 1.5, 6, dtype=np.float32)):
+    low = -0.5 if name == "reg:squaredlogerror" else -1.5
+    for y, f in zip(labels(name, 6), np.linspace(low, 1.5, 6, dtype=np.float32)):
         matrix = xgboost.DMatrix(np.zeros((1, 1)), [y], base_margin=[f])
         leaves = []
         for penalty in (1.0, 3.0):
@@ -117,6 +147,135 @@ def test_gradients_are_xgboosts(name: str) -> None:
                 expected = float(np.clip(expected, -0.7, 0.7))
             # A difference of two float32 margins of size 3.
             assert leaf == pytest.approx(expected, rel=2e-5, abs=1e-6)
+
+
+EQUATIONS = {
+    "reg:squarederror": reference.squared_error,
+    "reg:squaredlogerror": reference.squared_log_error,
+    "binary:logistic": reference.logistic,
+    "binary:hinge": reference.hinge,
+    "reg:gamma": reference.gamma,
+    "reg:tweedie": reference.tweedie(1.3),
+    "reg:pseudohubererror": reference.pseudo_huber(2.0),
+    "reg:expectileerror": reference.expectile(0.3),
+    "count:poisson": reference.poisson,
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_gradients_are_the_equations(name: str, weighted: bool) -> None:
+    y = labels(name)
+    weight = np.linspace(0.5, 2, len(y)).astype(np.float32) if weighted else None
+    f = np.random.default_rng(2).normal(size=len(y)).astype(np.float32)
+    f = np.abs(f) if name == "reg:squaredlogerror" else f
+    data = Dataset(x=np.zeros((len(y), 1), np.float32), label=y, weight=weight)
+    g, h = objective_named(name, LOSSES[name][0]).gradients(f[:, None], data)
+    exact = np.array([EQUATIONS[name](float(a), float(b)) for a, b in zip(f, y)])
+    w = 1.0 if weight is None else weight.astype(float)
+    # A few roundings of float32 terms of size up to 30.
+    assert g[:, 0] == pytest.approx(exact[:, 1] * w, rel=2e-6, abs=4e-6)
+    bend = np.broadcast_to(h, g.shape)[:, 0]
+    if name == "count:poisson":
+        bend = bend / np.exp(0.7)
+    elif name == "reg:squaredlogerror":
+        exact[:, 2] = np.maximum(exact[:, 2], 1e-6)
+    assert bend == pytest.approx(exact[:, 2] * w, rel=4e-6, abs=4e-6)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("weighted", [False, True])
+def test_softmax_starts_where_xgboost_does(weighted: bool) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    y = np.random.default_rng(0).choice(4, 300, p=[0.5, 0.3, 0.15, 0.05]).astype(np.float32)
+    weight = np.linspace(0.5, 2, 300) if weighted else None
+    params = {"objective": "multi:softprob", "num_class": 4}
+    booster = xgboost.train(params, xgboost.DMatrix(np.zeros((300, 1)), y, weight=weight), 1)
+    held = json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"]
+    expected = [float(part) for part in held.strip("[]").split(",")]
+    data = Dataset(x=np.zeros((300, 1)), label=y, weight=weight)
+    # float32 sums of 300 shares, of logarithms about 1.
+    assert objective_named("multi:softprob", params).start(data) == pytest.approx(
+        expected, rel=2e-6, abs=1e-6
+    )
+
+
+def test_a_class_without_rows_is_learned_around() -> None:
+    data = Dataset(x=np.arange(6.0)[:, None], label=[0, 0, 0, 2, 2, 2])
+    model, _ = boost(data, objective_named("multi:softprob", {"num_class": 3}), Settings())
+    assert model.predict(data.x).argmax(axis=1).tolist() == [0, 0, 0, 2, 2, 2]
+
+
+def test_several_labels_are_several_models() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 3)).astype(np.float32)
+    both = np.stack([x[:, 0] > 0, x[:, 1] * x[:, 2] > 0], 1).astype(np.float32)
+    loss = objective_named("binary:logistic", {})
+    together, _ = boost(Dataset(x=x, label=both), loss, Settings(n_estimators=10))
+    for k in range(2):
+        alone, _ = boost(Dataset(x=x, label=both[:, k]), loss, Settings(n_estimators=10))
+        # Rounding of gradients is drawn anew for each tree: near ties may fall otherwise.
+        off = together.predict(x)[:, k] - alone.predict(x)
+        assert np.sqrt(np.mean(off**2)) < 0.05
+        assert ((together.predict(x)[:, k] > 0.5) == both[:, k]).mean() > 0.95
+
+
+def test_hinge_and_logitraw_predict_as_they_say() -> None:
+    x = np.linspace(-1, 1, 200, dtype=np.float32)[:, None]
+    data = Dataset(x=x, label=x[:, 0] > 0)
+    model, _ = boost(data, objective_named("binary:hinge", {}), Settings(n_estimators=10))
+    assert np.array_equal(model.predict(x), (model.margin(x)[:, 0] > 0).astype(np.float32))
+    assert (model.predict(x) == data.target).mean() > 0.98
+    raw, _ = boost(data, objective_named("binary:logitraw", {}), Settings(n_estimators=10))
+    assert np.array_equal(raw.predict(x), raw.margin(x)[:, 0])
+    assert raw.base_score.tolist() == [0.5]
+
+
+@pytest.mark.parametrize("name", FILED)
+def test_what_files_hold_is_read_back(name: str) -> None:
+    loss = objective_named(name, FILED[name])
+    held = stored(loss)
+    assert held["name"] == name
+    given = {
+        key: value
+        for part in held.values()
+        if isinstance(part, dict)
+        for key, value in part.items()
+    }
+    lists = {key: held[key] for key in ("ti+", "tj-") if key in held}
+    assert all(isinstance(value, str) for value in given.values())
+    assert objective_named(name, given | lists) == loss
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", [name for name in FILED if "expectile" not in name])
+def test_what_files_hold_is_xgboosts(name: str) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    label = np.array([1, 0, 1, 0], np.float32) + (name == "reg:gamma")
+    matrix = xgboost.DMatrix(np.arange(4.0)[:, None], label)
+    if name.startswith("rank"):
+        matrix.set_group([4])
+    if name == "survival:aft":
+        matrix.set_float_info("label_lower_bound", label + 1)
+        matrix.set_float_info("label_upper_bound", label + 1)
+    theirs = xgboost.train({"objective": name, **FILED[name]}, matrix, 1)
+    held = json.loads(bytes(theirs.save_raw("json")))["learner"]["objective"]
+    ours = stored(objective_named(name, FILED[name]))
+    assert ours.keys() - {"ti+", "tj-"} == held.keys() - {"ti+", "tj-"}
+    for block, values in held.items():
+        if isinstance(values, dict):
+            assert ours[block].keys() == values.keys()
+            for key, value in values.items():
+                # Numbers are printed by other rules: 0.699999988 and 0.7 are one float32.
+                assert _same(ours[block][key], value)
+
+
+def _same(ours: str, theirs: str) -> bool:
+    try:
+        numbers = [[np.float32(v) for v in one.strip("[]").split(",")] for one in (ours, theirs)]
+    except ValueError:
+        return ours == theirs
+    return numbers[0] == numbers[1]
 
 
 @pytest.mark.parametrize("alphas", [(0.1, 0.5, 0.9), (0.5,)])
@@ -157,6 +316,9 @@ def test_quantile_is_xgboosts_definition() -> None:
         ("reg:gamma", {}, 0, "> 0 and finite. Got 0.0 in row 1"),
         ("reg:tweedie", {}, np.inf, "Got inf in row 1"),
         ("reg:absoluteerror", {}, np.nan, "Got nan in row 1"),
+        ("reg:squaredlogerror", {}, -1, "> -1 and finite. Got -1.0 in row 1"),
+        ("binary:hinge", {}, 0.5, "0 or 1. Got 0.5 in row 1"),
+        ("binary:logitraw", {}, 2, "between 0 and 1. Got 2.0 in row 1"),
     ],
 )
 def test_labels_outside_are_named(name: str, given: dict, wrong: float, words: str) -> None:

@@ -158,7 +158,7 @@ class Softmax:
 class Hinge:
     """l = max(0, 1 - (2y - 1) f), y = 0 or 1; the prediction is 1 where f > 0.
 
-    h is 1 where the margin is missed, else the least normal float32: XGBoost's convention.
+    h is 1 where the margin is missed, by XGBoost's convention, else 0 (there 1e-38).
 
     Attributes:
         name: ``binary:hinge``.
@@ -181,13 +181,11 @@ class Hinge:
         return None
 
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
-        """Return 1 - 2y and 1 where (2y - 1) f < 1, else 0 and next to 0."""
+        """Return 1 - 2y and 1 where (2y - 1) f < 1, else 0 and 0."""
         sign = data.labels * np.float32(2) - np.float32(1)
         missed = margin * sign < 1
         g = np.where(missed, -sign, np.float32(0))
-        # A weight does not multiply the h of rows that are well placed.
-        g, h = weighted(g, missed.astype(np.float32), data)
-        return g, np.where(missed, h, h.dtype.type(np.finfo(np.float32).tiny))
+        return weighted(g, missed.astype(np.float32), data)
 
     def start(self, data: Dataset) -> Floats:
         """Return 1 where one Newton step from 0 is positive, else 0."""
