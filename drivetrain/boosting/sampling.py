@@ -128,14 +128,17 @@ def gradient_chances(g: Gradient, h: Gradient, share: float) -> NDArray[np.float
     """
     square = np.square(g, dtype=np.float64) + HESSIAN_SHARE * np.square(h, dtype=np.float64)
     size = np.sqrt(square.sum(axis=1))
-    wanted = share * len(size)
-    rising = np.sort(size)
-    below = np.cumsum(rising)
-    # With the k smallest drawn by chance and the others always, μ = Σ_k s / (wanted - (n - k)).
-    left = wanted - np.arange(len(size) - 1, -1, -1)
-    bound = np.divide(below, left, out=np.full(len(size), np.inf), where=left > 0)
-    fits = np.flatnonzero((left > 0) & (bound >= rising))
-    mu = bound[fits[-1]] if len(fits) else 0.0
+    left = share * len(size)
+    mu = size.sum() / left
+    chosen = size
+    # Rows of s >= μ are certain. Without them μ is smaller, which makes more rows certain: a few
+    # passes until none is added.
+    while True:
+        below = chosen[chosen < mu]
+        left -= len(chosen) - len(below)
+        if len(below) == len(chosen) or left <= 0:
+            break
+        chosen, mu = below, below.sum() / left
     if mu == 0:
         return (size > 0).astype(np.float64)
     return np.minimum(size / mu, 1.0)

@@ -1,7 +1,7 @@
 """Margins between rounds: of the rows that are learned from and of those that are watched."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from drivetrain.boosting._numba import add_steps, number_rows
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dart import Dart, choose_dropped, weigh_anew
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.landing import add_tree, landed
 from drivetrain.boosting.walking import walked
 from drivetrain.trees.forest import Forest, join
 from drivetrain.trees.growing._numba import add_value
@@ -115,18 +116,21 @@ class PlainScores:
 
     def after(self, grown: Sequence[Forest], learning_rate: float) -> None:
         """Add a round's trees to the margins of the watched sets."""
-        forest = join(grown)
+        threads = self._of.threads
         for name, one in self._of.sets.items():
-            if one is not self._of.data:
-                self._held[name] = walked(one, forest, self._held[name], threads=self._of.threads)
+            if one is self._of.data:
+                continue
+            if len(grown) == 1:
+                add_tree(one, grown[0], self._held[name], threads=threads)
+            else:
+                self._held[name] = walked(one, join(grown), self._held[name], threads=threads)
         if self._weights is not None:
             self._weights = np.append(self._weights, np.ones(len(grown), np.float32))
 
     def add(self, tree: GrownTree) -> None:
         """Add by leaf for the rows the tree was grown on, by walking for others and for lines."""
         if tree.forest.terms is not None:
-            of = self._of
-            self._training[:] = walked(of.data, tree.forest, self._training, threads=of.threads)
+            add_tree(self._of.data, tree.forest, self._training, threads=self._of.threads)
             return
         width = tree.values.shape[1]
         for k in range(width):
@@ -139,13 +143,8 @@ class PlainScores:
                 self._training[:, group] = own
         if not tree.whole:
             others = left_out(tree.planted, len(self._training))
-            self._training[others] = walked(
-                self._of.data,
-                tree.forest,
-                np.ascontiguousarray(self._training[others]),
-                rows=others,
-                threads=self._of.threads,
-            )
+            of = self._of
+            add_tree(of.data, tree.forest, self._training, rows=others, threads=of.threads)
 
     def margin(self, name: str) -> Floats:
         """Return the margins of a watched set, (n, groups)."""
@@ -266,21 +265,14 @@ class Sums:
         n = len(self._data)
         kind = np.uint16 if len(tree.left) <= 1 << 16 else np.uint32
         if grown is None:
-            return self._walk(tree, None).astype(kind)
+            return landed(self._data, tree, threads=self._threads).astype(kind)
         leaf: Leaves = np.empty(n, kind)
         for k, node in enumerate(grown.planted.leaves):
             number_rows(leaf, grown.planted.rows_of(k), int(node))
         if not grown.whole:
             others = left_out(grown.planted, n)
-            leaf[others] = self._walk(tree, others)
+            leaf[others] = landed(self._data, tree, rows=others, threads=self._threads)
         return leaf
-
-    def _walk(self, tree: Forest, rows: NDArray[np.int64] | None) -> NDArray[np.float32]:
-        """Return the number of each row's leaf: the sum of a tree whose values are numbers."""
-        numbers = np.arange(len(tree.left), dtype=np.float32)[:, None]
-        numbered = replace(tree, value=numbers, group=np.zeros(1, np.int32), n_groups=1)
-        start = np.zeros((len(self._data) if rows is None else len(rows), 1), np.float32)
-        return walked(self._data, numbered, start, rows=rows, threads=self._threads)[:, 0]
 
     def add(self, number: int, weight: np.float32, *, sign: int = 1) -> None:
         """Add a tree under a weight, or take it out.
