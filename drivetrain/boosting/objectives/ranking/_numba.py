@@ -175,6 +175,7 @@ def _pair(
     rows: Array,
     bias: Array,
     cost: Array,
+    known: float,
 ) -> float:
     """Add what places i and j of the list do to each other; return 2 |λ|.
 
@@ -182,6 +183,7 @@ def _pair(
         rows: The row of the query at each place.
         bias: Of clicked and of other rows by place shown, (2, places); no places for none.
         cost: The query's losses by row for the next estimate of the bias, (2, n).
+        known: 1 where all but the effect of the bias has been added already, else 0.
     """
     a = np.uint64(min(i, j))
     b = np.uint64(max(i, j))
@@ -195,6 +197,7 @@ def _pair(
     change = _change(w, a, b, kind, scale) / (near + far * d)
     push = miss * change
     steep = max(miss * (1.0 - miss), _LEAST) * change * 2.0
+    share = 1.0
     if bias.shape[1]:
         high = rows[a] if above else rows[b]
         low = rows[b] if above else rows[a]
@@ -207,8 +210,9 @@ def _pair(
             if plus >= _LEAST:
                 cost[1, low] += lost / plus
             if minus >= _LEAST and plus >= _LEAST:
-                push /= plus * minus
-                steep /= plus * minus
+                share = 1.0 / (plus * minus)
+    push *= share - known
+    steep *= share - known
     signed = -push if above else push
     w[_SLOPE + a] += signed
     w[_SLOPE + b] -= signed
@@ -272,7 +276,7 @@ def _drawn(
                 if other >= i:
                     other += j - i
                 total += _pair(
-                    w, by_label[k], by_label[other], kind, scale, near, far, rows, bias, cost
+                    w, by_label[k], by_label[other], kind, scale, near, far, rows, bias, cost, 0.0
                 )
         i = j
     return total
@@ -338,13 +342,18 @@ def lambdas(
             )  # fmt: skip
         else:
             for i in range(min(n, rules[PAIRS])):
-                if bias.shape[1] == 0:
-                    total += _against_all(w, i, n, kind, scales[q], near, far)
-                    continue
-                for j in range(i + 1, n):
+                total += _against_all(w, i, n, kind, scales[q], near, far)
+            tracked = 0
+            for k in range(n if bias.shape[1] else 0):
+                if rows[k] < bias.shape[1]:
+                    spare[tracked] = k
+                    tracked += 1
+            for m in range(tracked):
+                for k in range(m + 1, tracked if spare[m] < rules[PAIRS] else 0):
                     total += _pair(
-                        w, i, j, kind, scales[q], near, far, rows, bias, cost[:, a : a + n]
-                    )
+                        w, spare[m], spare[k], kind, scales[q], near, far, rows, bias,
+                        cost[:, a : a + n], 1.0,
+                    )  # fmt: skip
         norm = weight[q]
         if rules[NORMALIZE]:
             if rules[MEAN]:
