@@ -159,6 +159,22 @@ def _gains(
                 gains[j] = s
 
 
+@njit(nogil=True, cache=True)
+def _spaced(
+    sums: Doubles, bounds: Floats, count: int | np.int64, step: float, goal: float
+) -> tuple[int, float]:
+    # Keeps the candidates that lie a step of weight beyond the last one.
+    kept = 0
+    for j in range(count):
+        h = sums[1, j]
+        if h >= goal:
+            sums[0, kept], sums[1, kept] = sums[0, j], h
+            bounds[1, kept], bounds[2, kept] = bounds[1, j], bounds[2, j]
+            kept += 1
+            goal = h + step
+    return kept, goal
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def scan_column(
     rows: Rows,
@@ -167,12 +183,14 @@ def scan_column(
     backward: bool,
     feature: int,
     direction: int,
-    pairs: Floats,
+    joined: NDArray[np.int64],
     open_nodes: NDArray[np.int64],
     allowed: NDArray[np.uint8],
     steps: Doubles,
     states: Doubles,
     rules: Doubles,
+    near: NDArray[np.int64],
+    pairs: Floats,
     sums: Doubles,
     bounds: Floats,
     records: Doubles,
@@ -186,52 +204,57 @@ def scan_column(
         backward: Whether to go from the greatest down, missing values left; else they go right.
         feature: The feature.
         direction: Its monotone constraint.
-        pairs: g and h of every row, (n, 2).
+        joined: g and h of every row, as one, (n,).
         open_nodes: Numbers of the nodes to split.
         allowed: Whether each node may use each feature, (nodes, F).
         steps: Weight between two candidates of each node, 0 for trying all, (nodes,).
         states: The nodes, (nodes, 5).
         rules: As in `drivetrain.trees.floating._numba.scan`.
+        near: Room for the pairs of a block of entries, (block,).
+        pairs: The same memory, (2 * block,).
         sums: Room for the sums of a block of entries, (2, block).
-        bounds: Room for its values and gains, (3, block).
+        bounds: Room for its values and gains, (4, block).
         records: The best splits, (nodes, 8).
     """
     least = rules[LEAST]
     plain = rules[L1] == 0.0 and rules[STEP] == 0.0 and rules[BOUNDED] == 0.0
     block = sums.shape[1]
-    gains = bounds[2]
-    sign = -1 if backward else 1
+    gains = bounds[3]
+    one, two = np.uint64(1), np.uint64(2)
     for j in range(len(open_nodes)):
         k = open_nodes[j]
         if not allowed[k, feature]:
             continue
         node = states[k]
         n = spans[k, 1] - spans[k, 0]
-        at = spans[k, 1] - 1 if backward else spans[k, 0]
         g = 0.0
         h = 0.0
         last = _ZERO
         step = steps[k]
-        goal = max(step, least)
+        goal = step
         for begin in range(0, n, block):
-            size = min(block, n - begin)
+            size = np.uint64(min(block, n - begin))
+            at = np.uint64(spans[k, 1] - begin if backward else spans[k, 0] + begin)
+            # Gathered apart from the sums: those wait for each other, these need not.
+            for i in range(size):
+                own = (at - one - i if backward else at + i) * two
+                near[i] = joined[rows[own]]
+                bounds[0, i] = values[own + one]
             found = np.uint64(0)
-            for _ in range(size):
-                row = np.uint64(rows[2 * at])
-                v = values[2 * at + 1]
+            for i in range(size):
+                # Equal values are one candidate.
+                v = bounds[0, i]
                 sums[0, found] = g
                 sums[1, found] = h
-                bounds[0, found] = last
-                bounds[1, found] = v
-                new = (v != last) & (h >= goal) & (h != 0.0)
-                found += np.uint64(new)
-                # Equal values are one candidate, and so is what weighs less than a step.
-                goal = max(goal, h + step) if new else goal
-                g += np.float64(pairs[row, 0])
-                h += np.float64(pairs[row, 1])
+                bounds[1, found] = last
+                bounds[2, found] = v
+                found += np.uint64((v != last) & (h >= least) & (h != 0.0))
+                g += np.float64(pairs[two * i])
+                h += np.float64(pairs[two * i + one])
                 last = v
-                at += sign
-            count = np.int64(found)
+            count: int | np.int64 = np.int64(found)
+            if step > 0.0:
+                count, goal = _spaced(sums, bounds, count, step, goal)
             _gains(sums, count, backward, direction, plain, rules, node, gains)
             best = np.float32(records[k, GAIN])
             chosen = -1
@@ -240,7 +263,7 @@ def scan_column(
                     best = gains[i]
                     chosen = i
             if chosen >= 0:
-                a, b = bounds[0, chosen], bounds[1, chosen]
+                a, b = bounds[1, chosen], bounds[2, chosen]
                 middle = (b + a) * _HALF
                 cut = a if middle == b else middle
                 g1, h1 = sums[0, chosen], sums[1, chosen]

@@ -162,10 +162,12 @@ class ExactPlanter:
         steps = np.zeros(count) if not self._bins else states[:, arithmetic.H] / self._bins
 
         halves = self._own.reshape(-1)
+        joined = self._pairs.view(np.int64)[:, 0]
 
         def share(features: NDArray[np.int64]) -> NDArray[np.float64]:
             records = np.zeros((count, arithmetic.RECORD))
-            sums, bounds = np.empty((2, self.block)), np.empty((3, self.block), np.float32)
+            sums, bounds = np.empty((2, self.block)), np.empty((4, self.block), np.float32)
+            near = np.empty(self.block, np.int64)
             for f in features[allowed[numbers][:, features].any(axis=0)]:
                 for backward in self._scans(f):
                     kernels.scan_column(
@@ -175,12 +177,14 @@ class ExactPlanter:
                         backward,
                         f,
                         int(self._direction[f]),
-                        self._pairs,
+                        joined,
                         numbers,
                         allowed,
                         steps,
                         states,
                         self._rules,
+                        near,
+                        near.view(np.float32),
                         sums,
                         bounds,
                         records,
