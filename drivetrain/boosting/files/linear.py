@@ -10,6 +10,7 @@ from drivetrain.boosting.files.lightgbm import MARK
 from drivetrain.boosting.files.model import (
     best_of,
     decode,
+    encode,
     from_object,
     learner_object,
     loads,
@@ -60,8 +61,20 @@ def linear_from_object(whole: Any) -> LinearBooster:
 
 def save_any(model: Booster | LinearBooster, path: str | Path) -> None:
     """Write trees or a linear model: UBJSON where the name ends in .ubj, else JSON."""
-    whole = linear_to_object(model) if isinstance(model, LinearBooster) else to_object(model)
-    write_object(whole, path)
+    write_object(_object(model), path)
+
+
+def dumps_any(model: Booster | LinearBooster, style: str = "ubj") -> bytes:
+    """Return the bytes of a file of trees or a linear model: ``ubj`` or ``json``.
+
+    Raises:
+        ValueError: Another style.
+    """
+    return encode(_object(model), style)
+
+
+def _object(model: Booster | LinearBooster) -> dict[str, Any]:
+    return linear_to_object(model) if isinstance(model, LinearBooster) else to_object(model)
 
 
 def load_any(path: str | Path) -> Booster | LinearBooster:

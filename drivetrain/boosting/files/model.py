@@ -17,6 +17,7 @@ from drivetrain.boosting.files.trees import FileError, column, read_trees, write
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.core.checks import check_choice
 from drivetrain.core.files import atomic_write
 
 #: The version whose schema is written.
@@ -299,10 +300,22 @@ def write_object(whole: dict[str, Any], path: str | Path) -> None:
     """Write a model's object: whole or not at all: UBJSON for a name in .ubj, else JSON."""
     target = Path(path)
     with atomic_write(target) as file:
-        if target.suffix == ".ubj":
-            file.write(ubjson.encode(whole))
-        else:
-            file.write(json.dumps(whole, default=_plain).encode())
+        file.write(encode(whole, "ubj" if target.suffix == ".ubj" else "json"))
+
+
+def encode(whole: dict[str, Any], style: str = "ubj") -> bytes:
+    """Return a model's object as bytes.
+
+    Args:
+        whole: The object.
+        style: ``ubj`` or ``json``.
+
+    Raises:
+        ValueError: Another style.
+    """
+    if check_choice("style", style, ("ubj", "json")) == "ubj":
+        return ubjson.encode(whole)
+    return json.dumps(whole, default=_plain).encode()
 
 
 def _plain(value: Any) -> Any:

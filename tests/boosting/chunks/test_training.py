@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.chunks import stripes
 from drivetrain.boosting.chunks.datasets import dataset_from_arrays, dataset_from_chunks
+from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.training import boost_linear
 from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.robust import AbsoluteError
 from drivetrain.boosting.objectives.squared import SquaredError
@@ -70,6 +72,12 @@ METHODS = {
     "wide": Settings(n_estimators=3, max_bin=1000),
     "coarse": Settings(n_estimators=4, max_bin=7, growth=Growth(max_depth=3, reg_alpha=0.1)),
     "columns": Settings(n_estimators=3, growth=Growth(colsample_bynode=0.6, max_leaves=9)),
+    "quantile cuts": Settings(n_estimators=3, cuts="quantile", max_bin=16),
+    "floats": Settings(n_estimators=3, histogram="float", cuts="quantile", max_bin=256),
+    "forest": Settings(n_estimators=2, num_parallel_tree=3, subsample=0.5),
+    "goss": Settings(n_estimators=4, sampling_method="goss"),
+    "gradient based": Settings(n_estimators=4, sampling_method="gradient_based", subsample=0.5),
+    "dart": Settings(n_estimators=5, booster="dart", dart=Dart(rate_drop=0.5), subsample=0.8),
 }
 
 
@@ -115,6 +123,41 @@ def test_other_objectives_and_weights(objective: Any, tmp_path: Path) -> None:
     expected, _ = boost(data, objective, how)
     got, _ = boost(out_of_core(data, [500], cache=tmp_path), objective, how)
     same(expected, got)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Settings(n_estimators=3, multi_strategy="multi_output_tree", subsample=0.7),
+        Settings(n_estimators=3, growth=Growth(grow_policy="symmetric", max_depth=4)),
+    ],
+)
+def test_other_trees_grow_on_chunks(how: Settings, tmp_path: Path) -> None:
+    data = in_memory()
+    label = np.concatenate([data.labels, data.labels**2], axis=1)
+    data = replace(data, label=label, categorical=None)
+    expected, _ = boost(data, SquaredError(), how)
+    got, _ = boost(out_of_core(data, [500], cache=tmp_path), SquaredError(), how)
+    same(expected, got)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        (Settings(tree_method="exact"), "tree_method='exact' needs x in memory"),
+        (Settings(tree_method="approx"), "tree_method='approx' needs x in memory"),
+        (Settings(linear_tree=True), "linear_tree=True needs x in memory"),
+    ],
+)
+def test_what_needs_values_is_refused(how: Settings, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        boost(out_of_core(in_memory(50), []), SquaredError(), how)
+
+
+def test_linear_models_refuse_chunks() -> None:
+    data = out_of_core(in_memory(50), [])
+    with pytest.raises(ValueError, match="'gblinear' needs x in memory"):
+        boost_linear(data, SquaredError(), Settings(booster="gblinear"))
 
 
 @pytest.mark.parametrize("reference", [False, True])
