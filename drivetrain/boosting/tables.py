@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.core.errors import require, unknown
 
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "None"})
@@ -18,6 +19,8 @@ MISSING = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 CATEGORIES, CLASSES = "drivetrain.categories", "drivetrain.classes"
 
 Column = NDArray[Any]
+#: Trees, or a line.
+Model = Booster | LinearBooster
 
 
 def read_table(path: str | Path, *, delimiter: str = ",") -> dict[str, Column]:
@@ -155,7 +158,7 @@ def _codes(name: str, texts: list[str | None], known: tuple[str, ...]) -> NDArra
     return codes
 
 
-def remember(model: Booster, encoded: Encoded, classes: tuple[str, ...] = ()) -> Booster:
+def remember(model: Model, encoded: Encoded, classes: tuple[str, ...] = ()) -> Model:
     """Return the model with the words of its table among its attributes, where files keep them."""
     words = {n: list(own) for n, own in zip(encoded.names, encoded.categories) if own}
     kept = dict(model.attributes)
@@ -166,7 +169,7 @@ def remember(model: Booster, encoded: Encoded, classes: tuple[str, ...] = ()) ->
     return replace(model, attributes=kept)
 
 
-def encode_for(model: Booster, columns: dict[str, Column]) -> Encoded:
+def encode_for(model: Model, columns: dict[str, Column]) -> Encoded:
     """Return the columns a model wants, in its order.
 
     Raises:
@@ -181,6 +184,6 @@ def encode_for(model: Booster, columns: dict[str, Column]) -> Encoded:
     return encode({name: columns[name] for name in wanted}, known)
 
 
-def classes_of(model: Booster) -> tuple[str, ...]:
+def classes_of(model: Model) -> tuple[str, ...]:
     """Return what the model's classes are called; empty where they are numbers."""
     return tuple(json.loads(model.attributes.get(CLASSES, "[]")))

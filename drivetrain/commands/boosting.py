@@ -9,13 +9,14 @@ import tyro
 from drivetrain.commands.boosted.flags import Loss, OptionalPath, Rows, Threads, Trees
 
 if TYPE_CHECKING:
-    from drivetrain.boosting.booster import Booster
+    from drivetrain.boosting.tables import Model
+    from drivetrain.boosting.training import Settings
     from drivetrain.commands.boosted.fitting import Fitted
     from drivetrain.commands.boosted.rows import Parted
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Model = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-Table = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
+ModelPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+TablePath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Fit:
     Words become categories, gaps stay gaps. Ctrl-C keeps the best rounds so far.
     """
 
-    table: Table
+    table: TablePath
     """CSV with a header line, or Parquet."""
     target: str
     """The column to predict."""
@@ -63,14 +64,21 @@ class Fit:
 
     def run(self) -> int | None:
         """Fit, print what came out, write the model and its page."""
-        from drivetrain.boosting.files.model import save_model
+        from drivetrain.boosting.files.linear import save_any
         from drivetrain.boosting.tables import remember
         from drivetrain.commands.boosted.fitting import fit, recorded
         from drivetrain.commands.boosted.printed import print_fitted, print_plan
         from drivetrain.commands.boosted.rows import load
 
         page = self._page()
-        parted = load(self.table, self.target, rows=self.rows, loss=self.loss, seed=self.seed)
+        parted = load(
+            self.table,
+            self.target,
+            rows=self.rows,
+            loss=self.loss,
+            trees=self.trees,
+            seed=self.seed,
+        )
         start, history = self._beginning(parted.encoded.names)
         print_plan(self, parted, start)
         fitted = fit(
@@ -83,7 +91,7 @@ class Fit:
         )
         model = remember(fitted.model, parted.encoded, parted.classes)
         model = recorded(model, fitted.history, self.told())
-        save_model(model, self.out)
+        save_any(model, self.out)
         print_fitted(fitted, parted, self.out)
         if page is not None:
             self._write_page(page, model, parted, fitted)
@@ -112,35 +120,31 @@ class Fit:
             require(package, "drivetrain[report]")
         return page
 
-    def _beginning(self, names: tuple[str, ...]) -> "tuple[Booster | None, Any]":
+    def _beginning(self, names: tuple[str, ...]) -> "tuple[Model | None, Any]":
         """Return the model to go on from, and what was seen of its rounds."""
-        from drivetrain.boosting.files.model import load_model
+        from drivetrain.boosting.files.linear import load_any
         from drivetrain.commands.boosted.fitting import check_same, check_start, remembered
 
         if self.start is not None:
-            model = load_model(self.start).used
+            model = load_any(self.start).used
             check_start(model, names)
             return model, None
         if not self.resume or not self.out.exists():
             return None, None
-        model = load_model(self.out)
+        model = load_any(self.out)
         history, told = remembered(model)
         if not told:
             raise ValueError(f"{self.out} keeps no record of a run: --start goes on from it.")
         check_same(told, self.told())
         return model, history
 
-    def _settings(self, parted: "Parted", done: int) -> Any:
-        from drivetrain.boosting.threads import threads_of
+    def _settings(self, parted: "Parted", done: int) -> "Settings":
+        from drivetrain.boosting.params import settings_of
 
-        return self.trees.settings(
-            parted.encoded.names,
-            rounds=max(0, self.rounds - done),
-            seed=self.seed,
-            threads=threads_of(self.threads),
-        )
+        given = parted.given | {"random_state": self.seed, "n_jobs": self.threads}
+        return settings_of(given, parted.encoded.names, max(0, self.rounds - done))
 
-    def _write_page(self, page: Path, model: "Booster", parted: "Parted", fitted: "Fitted") -> None:
+    def _write_page(self, page: Path, model: "Model", parted: "Parted", fitted: "Fitted") -> None:
         from drivetrain.gallery.boosting_report.build import write_report
         from drivetrain.gallery.boosting_report.subject import Subject
 
@@ -164,9 +168,9 @@ class Fit:
 class Predict:
     """Predict every row of a table by a saved model, ours or XGBoost's."""
 
-    model: Model
+    model: ModelPath
     """A model of XGBoost's format, JSON or UBJSON."""
-    table: Table
+    table: TablePath
     """CSV or Parquet with the model's columns, in any order."""
     out: Path = Path("predictions.csv")
     """One line a row: the value, or the likeliest class and the probability of each."""
@@ -183,21 +187,25 @@ class Predict:
 
     def run(self) -> None:
         """Write the predictions."""
-        from drivetrain.boosting.files.model import load_model
+        from drivetrain.boosting.files.linear import load_any
+        from drivetrain.boosting.linear.booster import LinearBooster
         from drivetrain.boosting.tables import encode_for, read_table
         from drivetrain.boosting.threads import threads_of
         from drivetrain.commands.boosted import answers
         from drivetrain.core.files import check_writable
 
         check_writable(self.out)
-        model, threads = load_model(self.model).used, threads_of(self.threads)
+        model, threads = load_any(self.model).used, threads_of(self.threads)
         x = encode_for(model, read_table(self.table)).x
         if self.leaves:
+            if isinstance(model, LinearBooster):
+                raise ValueError(f"{self.model} is a linear model: it has no leaves.")
             header, rows = answers.leaves(model.leaves(x, threads=threads))
         elif self.margin:
             header, rows = answers.margins(model, model.margin(x, threads=threads))
         else:
             header, rows = answers.predictions(model, model.predict(x, threads=threads))
+            header, rows = answers.with_class(model, header, rows)
         answers.write_csv(self.out, header, rows)
         print(f"{self.out}: {len(rows):,} predictions")
 
@@ -206,9 +214,9 @@ class Predict:
 class Explain:
     """How much each feature moved each prediction: exact Shapley values of every row."""
 
-    model: Model
+    model: ModelPath
     """A model of XGBoost's format, JSON or UBJSON."""
-    table: Table
+    table: TablePath
     """CSV or Parquet with the model's columns."""
     out: Path = Path("shap.csv")
     """One line a row: a value a feature and the base; a line sums to the margin."""
@@ -223,23 +231,24 @@ class Explain:
         """Write the values, and print the features that move most."""
         import numpy as np
 
-        from drivetrain.boosting.files.model import load_model
+        from drivetrain.boosting.files.linear import load_any
         from drivetrain.boosting.tables import encode_for, read_table
+        from drivetrain.boosting.threads import threads_of
         from drivetrain.commands.boosted import answers
+        from drivetrain.commands.boosted.explaining import interactions, values_of
 
         self._check_targets()
-        model = load_model(self.model).used
+        model, threads = load_any(self.model).used, threads_of(self.threads)
         encoded = encode_for(model, read_table(self.table))
-        explainer, base = self._explainer(model)
-        values = explainer.values(encoded.x, base)
+        values = values_of(model, encoded.x, threads)
         answers.write_csv(self.out, *answers.contributions(model, encoded.names, values))
         moved = np.abs(values[:, :, :-1]).mean(axis=(0, 1))
         for place in np.argsort(-moved, kind="stable")[:10]:
             print(f"{encoded.names[place]:<24}{moved[place]:>12.5g}")
         print(f"{self.out}: {len(values):,} rows; mean absolute Shapley values above")
         if self.interactions is not None:
-            both = explainer.interactions(encoded.x, base)
-            answers.write_csv(self.interactions, *answers.pairs(encoded.names, both))
+            size = interactions(model, encoded.x, threads)
+            answers.write_csv(self.interactions, *answers.pairs(encoded.names, size))
             print(f"{self.interactions}: pairs of features by mean size")
         if self.page is not None:
             from drivetrain.gallery.boosting_report.explained import write_explained
@@ -258,17 +267,10 @@ class Explain:
             for package in ("matplotlib", "jinja2"):
                 require(package, "drivetrain[report]")
 
-    def _explainer(self, model: "Booster") -> Any:
-        from drivetrain.boosting.threads import threads_of
-        from drivetrain.trees.shap.explainer import Explainer
-
-        base = model.objective.to_margin(model.base_score)
-        return Explainer(model.scaled, threads=threads_of(self.threads)), base
-
 
 @dataclass(frozen=True, kw_only=True)
 class Convert:
-    """Turn a model file of XGBoost's into its other form: JSON to UBJSON and back."""
+    """Turn a model file into XGBoost's JSON or UBJSON: from either of them, or LightGBM's text."""
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """The model; its form is told by its bytes."""
@@ -277,10 +279,12 @@ class Convert:
 
     def run(self) -> None:
         """Read with every index checked, and write."""
-        from drivetrain.boosting.files.model import load_model, save_model
+        from drivetrain.boosting.files.linear import load_any, save_any
+        from drivetrain.boosting.linear.booster import LinearBooster
         from drivetrain.core.files import check_writable
 
         check_writable(self.target)
-        model = load_model(self.source)
-        save_model(model, self.target)
-        print(f"{self.target}: {len(model.forest):,} trees, {model.objective.name}")
+        model = load_any(self.source)
+        save_any(model, self.target)
+        size = "linear" if isinstance(model, LinearBooster) else f"{len(model.forest):,} trees"
+        print(f"{self.target}: {size}, {model.objective.name}")

@@ -1,6 +1,7 @@
 """The report page: what it says is what the model does, whatever the table."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +14,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.training import boost_linear
 from drivetrain.boosting.objectives.named import objective_named
 from drivetrain.boosting.tables import Encoded
 from drivetrain.boosting.training import Settings, Watch, boost
@@ -71,14 +73,17 @@ def table(kind, n=300, seed=0, names=None):
     )
 
 
-def subject(kind, objective, classes=(), rounds=12, **given):
+def subject(kind, objective, classes=(), booster="gbtree", rounds=12, **given):
     data = table(kind, **given)
+    if booster == "gblinear":
+        data = replace(data, categorical=None, categories=())
     n = len(data) * 2 // 3
     train, held = data.take(np.arange(n)), data.take(np.arange(n, len(data)))
     loss = objective_named(objective, {"num_class": 3, "quantile_alpha": (0.1, 0.5, 0.9)})
-    how = Settings(n_estimators=rounds, growth=Growth(max_depth=4))
+    how = Settings(n_estimators=rounds, growth=Growth(max_depth=4), booster=booster)
     watch = Watch(sets={"fitted": train, "held out": held})
-    model, history = boost(train, loss, how, watch=watch)
+    run = boost_linear if booster == "gblinear" else boost
+    model, history = run(train, loss, how, watch=watch)
     return Subject(
         model=model, train=train, held=held, history=history, classes=classes, target="y",
         settings={"rounds": rounds, "ignore": (), "valid": None}, seconds=1.0,
@@ -93,6 +98,7 @@ CASES = {
     "levels": ("number", "reg:quantileerror", ()),
     "unnamed": ("three", "multi:softmax", ()),
     "other": ("two", "reg:logistic", ()),
+    "line": ("number", "reg:squarederror", (), "gblinear"),
 }
 
 
@@ -110,11 +116,11 @@ def test_page_is_whole_and_fetches_nothing(subjects, name, tmp_path):
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert len(text) < 1_000_000
-    parts = ["Numbers", "Learning curve", "Importances", "Shapley values", "Partial dependence"]
-    parts += ["A tree", "Columns", "Settings"]
+    parts = ["Numbers", "Learning curve", "Shapley values", "Partial dependence"]
+    parts += ["Columns", "Settings"] + (["Importances", "A tree"] if name != "line" else [])
     if name in ("two", "three", "unnamed"):
         parts.append("Calibration")
-    if name in ("number", "counts", "levels", "other"):
+    if name in ("number", "counts", "levels", "other", "line"):
         parts.append("Residuals")
     for part in parts:
         assert f">{part}</h2>" in text, part
@@ -178,7 +184,9 @@ def test_tree_names_thresholds_words_and_missing_side(subjects):
         above = spots[spot.parent]
         child = forest.left if spot.left else forest.right
         assert child[above.node] == spot.node and spot.depth == above.depth + 1
-    told = {tree.test_of(one, k) for k in np.flatnonzero(~forest.is_leaf[: forest.offsets[1]])}
+    told = {
+        tree.test_of(one, forest, k) for k in np.flatnonzero(~forest.is_leaf[: forest.offsets[1]])
+    }
     assert any(name == "first" and test.startswith("< ") for name, test in told)
     words = [test for name, test in told if name == "words"]
     assert words and all(test.startswith(("in ", "not in ")) for test in words)
@@ -198,7 +206,7 @@ def test_words_in_a_node_say_which_rows_go_left():
     left = int(model.forest.left[0])
     rows = model.leaves(data.x)[:, 0] == left
     seen = set(data.x[rows, 1][~np.isnan(data.x[rows, 1])].astype(int))
-    _, test = tree.test_of(one, 0)
+    _, test = tree.test_of(one, model.forest, 0)
     named = set(test.removeprefix("not ").removeprefix("in ").split(", "))
     told = {k for k, word in enumerate(data.categories[1]) if word in named}
     assert seen == (set(range(4)) - told if test.startswith("not") else told)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster
-from drivetrain.boosting.tables import classes_of
+from drivetrain.boosting.tables import Model, classes_of
 from drivetrain.core.files import write_text
 
 Matrix = NDArray[Any]
 
 
-def predictions(model: Booster, given: NDArray[np.float32]) -> tuple[list[str], Matrix]:
+def predictions(model: Model, given: NDArray[np.float32]) -> tuple[list[str], Matrix]:
     """Return predictions under their names: a probability a class, or the value."""
     rows = given.reshape(len(given), -1)
     names = classes_of(model)
@@ -29,7 +28,7 @@ def predictions(model: Booster, given: NDArray[np.float32]) -> tuple[list[str], 
     return _numbered("prediction", rows.shape[1]), rows
 
 
-def with_class(model: Booster, header: list[str], rows: Matrix) -> tuple[list[str], Matrix]:
+def with_class(model: Model, header: list[str], rows: Matrix) -> tuple[list[str], Matrix]:
     """Return probabilities with the likeliest class in front; anything else as it is."""
     names = classes_of(model)
     if len(names) < 2 or not header[0].startswith("p("):
@@ -39,7 +38,7 @@ def with_class(model: Booster, header: list[str], rows: Matrix) -> tuple[list[st
     return ["class", *header], np.concatenate([first, rows.astype(object)], axis=1)
 
 
-def margins(model: Booster, given: NDArray[np.float32]) -> tuple[list[str], Matrix]:
+def margins(model: Model, given: NDArray[np.float32]) -> tuple[list[str], Matrix]:
     """Return margins under their names."""
     names = classes_of(model)
     if given.shape[1] == len(names):
@@ -53,7 +52,7 @@ def leaves(given: NDArray[np.int32]) -> tuple[list[str], Matrix]:
 
 
 def contributions(
-    model: Booster, names: Sequence[str], values: NDArray[np.float64]
+    model: Model, names: Sequence[str], values: NDArray[np.float64]
 ) -> tuple[list[str], Matrix]:
     """Return Shapley values, (n, groups, F + 1), under the features' names."""
     groups, classes = values.shape[1], classes_of(model)
@@ -65,14 +64,13 @@ def contributions(
     return header, values.reshape(len(values), -1)
 
 
-def pairs(names: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str], list[list[str]]]:
+def pairs(names: Sequence[str], size: NDArray[np.float64]) -> tuple[list[str], list[list[str]]]:
     """Return the mean size of each pair's interaction, the largest first.
 
     Args:
         names: Features.
-        values: Of pairs, (n, groups, F + 1, F + 1).
+        size: Mean absolute interaction of each pair, (F, F).
     """
-    size = np.abs(values[:, :, :-1, :-1]).mean(axis=(0, 1))
     # Both halves of a pair: what is lost if they do not act together.
     found = [
         (2 * size[i, j], names[i], names[j])

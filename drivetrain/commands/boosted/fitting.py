@@ -15,7 +15,10 @@ import numpy as np
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.booster import LinearBooster
+from drivetrain.boosting.linear.training import boost_linear
 from drivetrain.boosting.metrics import RISING
+from drivetrain.boosting.tables import Model
 from drivetrain.boosting.training import History, Settings, Watch, boost
 from drivetrain.commands.boosted.rows import Parted
 from drivetrain.core.progress import progress
@@ -40,7 +43,7 @@ class Fitted:
         interrupted: Whether somebody stopped it.
     """
 
-    model: Booster
+    model: Model
     history: History
     seconds: float
     interrupted: bool
@@ -62,7 +65,7 @@ def fit(
     *,
     metrics: tuple[str, ...],
     patience: int,
-    start: Booster | None = None,
+    start: Model | None = None,
     history: History | None = None,
 ) -> Fitted:
     """Return a model, watched on the held-out rows and on a sample of the fitted ones.
@@ -91,14 +94,28 @@ def fit(
 
         sets = {FITTED: _sample(parted.train), HELD: parted.held}
         watch = Watch(sets=sets, metrics=metrics, after_round=after)
-        model, _ = boost(parted.train, parted.objective, settings, watch=watch, start=start)
-    if patience and seen:
+        model = _run(parted, settings, watch, patience, start)
+    if patience and seen and isinstance(model, Booster):
         metric = list(seen[HELD])[-1]
         before = len(model) - len(seen[HELD][metric])
         model = replace(model, best_round=before + best_round(seen[HELD][metric], metric))
     return Fitted(
         model=model, history=seen, seconds=time.perf_counter() - begun, interrupted=asked()
     )
+
+
+def _run(
+    parted: Parted, settings: Settings, watch: Watch, patience: int, start: Model | None
+) -> Model:
+    if settings.booster == "gblinear":
+        if isinstance(start, Booster):
+            raise ValueError("start must be a linear model for booster gblinear. Got trees.")
+        # Weights keep no history: the best must be kept on the way.
+        watch = replace(watch, patience=patience)
+        return boost_linear(parted.train, parted.objective, settings, watch=watch, start=start)[0]
+    if isinstance(start, LinearBooster):
+        raise ValueError(f"start must be trees for booster {settings.booster}. Got a linear model.")
+    return boost(parted.train, parted.objective, settings, watch=watch, start=start)[0]
 
 
 def _exhausted(seen: History, patience: int) -> bool:
@@ -169,7 +186,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def remembered(model: Booster) -> tuple[History, dict[str, Any]]:
+def remembered(model: Model) -> tuple[History, dict[str, Any]]:
     """Return the curve and the settings of the run that made a model; empty where it kept none.
 
     Raises:
@@ -183,13 +200,13 @@ def remembered(model: Booster) -> tuple[History, dict[str, Any]]:
     return history, settings
 
 
-def recorded(model: Booster, history: History, told: Mapping[str, Any]) -> Booster:
+def recorded(model: Model, history: History, told: Mapping[str, Any]) -> Model:
     """Return the model with the curve and the settings of its run among its attributes."""
     kept = {CURVES: json.dumps(history), RUN: json.dumps(told)}
     return replace(model, attributes=model.attributes | kept)
 
 
-def check_start(model: Booster, names: tuple[str, ...]) -> None:
+def check_start(model: Model, names: tuple[str, ...]) -> None:
     """Raise a ValueError unless a model to go on from has the table's features.
 
     Raises:

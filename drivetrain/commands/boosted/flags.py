@@ -1,6 +1,7 @@
 """The flags of `drivetrain boosting fit`, in groups: trees, loss, rows."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,8 +23,9 @@ class Trees:
     """Greatest depth; 0 for no limit."""
     max_leaves: int = 0
     """Most leaves; 0 for no limit."""
-    grow_policy: Literal["auto", "depthwise", "lossguide"] = "auto"
-    """Level by level, or the leaf of greatest gain first; auto: the latter with --max-leaves."""
+    grow_policy: Literal["auto", "depthwise", "lossguide", "symmetric"] = "auto"
+    """Level by level, the leaf of greatest gain first, or one split a level for all its nodes;
+    auto: the second with --max-leaves, else the first."""
     min_child_weight: float = 1.0
     """Least sum of second derivatives of a leaf; of squared error, its rows."""
     reg_lambda: float = 1.0
@@ -49,49 +51,59 @@ class Trees:
     interactions: tuple[str, ...] = ()
     """Groups of features that may meet in a branch, such as a,b c,d,e; others stay alone."""
 
-    def settings(self, names: tuple[str, ...], *, rounds: int, seed: int, threads: int) -> Any:
-        """Return the settings of training, checked.
+    booster: Literal["gbtree", "dart", "gblinear"] = "gbtree"
+    """Trees; trees of which some are dropped before each round; or weights of a line."""
+    tree_method: Literal["hist", "approx", "exact"] = "hist"
+    """On bins cut once, on bins cut for every tree, or on every value."""
+    num_parallel_tree: int = 1
+    """Trees a round, each on its own draw of rows and features."""
+    set: tuple[str, ...] = ()
+    """Any other parameter of XGBoost's or ours, NAME=VALUE, such as rate_drop=0.1."""
+
+    def parameters(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return what was asked for, under XGBoost's names.
 
         Args:
             names: The features'.
-            rounds: Rounds to train.
-            seed: Of all draws.
-            threads: Threads.
 
         Raises:
-            ValueError: A value out of its range, or a feature that is not there.
+            ValueError: A feature that is not there, a word without =, a parameter given twice.
         """
-        from drivetrain.boosting.training import Settings
-
-        return Settings(
-            n_estimators=rounds,
-            learning_rate=self.learning_rate,
-            subsample=self.subsample,
-            max_bin=self.max_bin,
-            random_state=seed,
-            threads=threads,
-            growth=self._growth(names),
-        )
-
-    def _growth(self, names: tuple[str, ...]) -> Any:
-        from drivetrain.trees.growing.settings import Growth
-
-        policy: Any = self.grow_policy
-        if policy == "auto":
-            policy = "lossguide" if self.max_leaves else "depthwise"
-        same = (
-            "max_depth", "max_leaves", "min_child_weight", "reg_lambda", "reg_alpha", "gamma",
-            "max_delta_step", "colsample_bytree", "colsample_bylevel", "colsample_bynode",
-        )  # fmt: skip
-        return Growth(
-            grow_policy=policy,
-            monotone_constraints=_signs(self.monotone, names),
-            interaction_constraints=tuple(
-                tuple(_place("interactions", one.strip(), names) for one in group.split(","))
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.booster == "gblinear":
+            # Lines have defaults of their own, and no use for the rules of trees.
+            usual = {one.name: one.default for one in fields(self)}
+            own = {name: value for name, value in own.items() if value != usual[name]}
+        given = {name: value for name, value in own.items() if name not in _WORDS}
+        if given.get("grow_policy") == "auto":
+            given["grow_policy"] = "lossguide" if self.max_leaves else "depthwise"
+        if self.monotone:
+            given["monotone_constraints"] = _signs(self.monotone, names)
+        if self.interactions:
+            given["interaction_constraints"] = [
+                [_place("interactions", one.strip(), names) for one in group.split(",")]
                 for group in self.interactions
-            ),
-            **{name: getattr(self, name) for name in same},
-        )
+            ]
+        return given | _others(self.set, own)
+
+
+_WORDS = ("monotone", "interactions", "set")
+
+
+def _others(given: tuple[str, ...], flags: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters given as NAME=VALUE; the value is JSON where it can be read so."""
+    found: dict[str, Any] = {}
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise ValueError(f"set must be NAME=VALUE. Got {word!r}.")
+        if name in flags and name not in _WORDS:
+            raise ValueError(f"set: {name} has a flag of its own, --{name.replace('_', '-')}.")
+        try:
+            found[name] = json.loads(text)
+        except json.JSONDecodeError:
+            found[name] = text
+    return found
 
 
 def _signs(given: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
@@ -101,7 +113,7 @@ def _signs(given: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
         if sign not in ("1", "+1", "-1", "0"):
             raise ValueError(f"monotone must be NAME=1 or NAME=-1. Got {word!r}.")
         signs[_place("monotone", name, names)] = int(sign)
-    return tuple(signs) if any(signs) else ()
+    return tuple(signs)
 
 
 def _place(flag: str, name: str, names: tuple[str, ...]) -> int:
@@ -162,11 +174,15 @@ class Rows:
     """Weight of each row."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
+    query: Column = None
+    """Which rows compete, for rank:ndcg and its kin; whole queries are held out."""
+    upper: Column = None
+    """Latest time of survival:aft, the target being the earliest; a gap: not seen to end."""
 
     def __post_init__(self) -> None:
         from drivetrain.core.checks import check_real
 
         check_real("holdout", self.holdout, low=0, high=1, open_low=True, open_high=True)
-        given = [name for name in ("valid", "time", "group") if getattr(self, name) is not None]
+        given = [name for name in ("valid", "time", "group", "query") if getattr(self, name)]
         if len(given) > 1:
-            raise ValueError(f"Of --{given[0]} and --{given[1]} only one can hold rows out.")
+            raise ValueError(f"Of --{given[0]} and --{given[1]} only one can say what is held out.")

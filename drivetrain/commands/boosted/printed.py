@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.tables import Model
 from drivetrain.commands.boosted.fitting import Fitted, best_round, sparkline
 from drivetrain.commands.boosted.rows import Parted
 
 
-def print_plan(given: Any, parted: Parted, start: Booster | None) -> None:
+def print_plan(given: Any, parted: Parted, start: Model | None) -> None:
     """Print the rows, the loss, and every flag that is not at its default."""
     print(
         f"{len(parted.train):,} rows to fit, {len(parted.held):,} held out ({parted.how}), "
@@ -43,5 +44,6 @@ def print_fitted(fitted: Fitted, parted: Parted, out: Path) -> None:
         f"{fitted.metric} held out {values[at]:.6g} after {kept} rounds "
         f"({parted.objective.name})  {sparkline(values)}".rstrip()
     )
-    trees = len(fitted.model.used.forest)
-    print(f"{out}: {trees:,} trees in use, {fitted.seconds:.1f} s")
+    model = fitted.model.used
+    size = f"{len(model.forest):,} trees in use" if isinstance(model, Booster) else "linear"
+    print(f"{out}: {size}, {fitted.seconds:.1f} s")

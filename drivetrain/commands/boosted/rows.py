@@ -1,6 +1,6 @@
 """From tables on disk to rows to fit and rows to watch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.objectives.named import objective_named
 from drivetrain.boosting.objectives.objective import Objective
+from drivetrain.boosting.params import loss_of, named
+from drivetrain.boosting.queries import offsets_of
 from drivetrain.boosting.tables import Column, Encoded, encode, read_table
-from drivetrain.commands.boosted.flags import Loss, Rows
+from drivetrain.commands.boosted.flags import Loss, Rows, Trees
 from drivetrain.core.errors import unknown
 
 Floats = NDArray[np.float32]
@@ -27,6 +29,7 @@ class Parted:
         held: Rows to watch.
         encoded: The columns of both, and their words.
         objective: What is minimized.
+        given: Every parameter, under XGBoost's names.
         classes: What the classes are called; empty for numbers.
         how: In words, which rows are held out.
     """
@@ -35,12 +38,13 @@ class Parted:
     held: Dataset
     encoded: Encoded
     objective: Objective
+    given: dict[str, Any]
     classes: tuple[str, ...]
     how: str
 
 
-def load(table: Path, target: str, *, rows: Rows, loss: Loss, seed: int) -> Parted:
-    """Return the rows of a table, part of them held out.
+def load(table: Path, target: str, *, rows: Rows, loss: Loss, trees: Trees, seed: int) -> Parted:
+    """Return the rows of a table, part of them held out, and what they are learned by.
 
     Raises:
         ValueError: A column is missing, a target or a weight is not what it must be.
@@ -51,19 +55,29 @@ def load(table: Path, target: str, *, rows: Rows, loss: Loss, seed: int) -> Part
         columns = _below(columns, read_table(rows.valid), table, rows.valid)
     labels = _take(columns, target)
     weight = _weights(columns, rows.weight)
-    keys = {name: _take(columns, name) for name in (rows.time, rows.group) if name}
+    upper = None if rows.upper is None else _upper(columns, rows.upper, labels)
+    keys = {name: _take(columns, name) for name in (rows.time, rows.group, rows.query) if name}
     for name in rows.ignore:
         _take(columns, name)
     if not columns:
         raise ValueError(f"The table has no column but the target {target!r}.")
     encoded = encode(columns)
-    objective, label, classes = _objective(loss, target, labels)
+    given = named(loss.parameters() | trees.parameters(encoded.names))
+    objective, label, classes = _objective(loss.objective, loss_of(given), target, labels)
     weight = _class_weights(loss.class_weight, label, classes, weight)
     kept, held, how = _places(rows, label, keys, own=own, seed=seed, by_class=bool(classes))
-    data = encoded.dataset(label=label[:, None], weight=weight)
+    data = encoded.dataset(label=label[:, None], weight=weight, label_bounds=upper)
+    if rows.query is not None:
+        # Rows of a query stand side by side, the held-out queries after the others.
+        codes = np.unique(_complete(keys[rows.query], rows.query), return_inverse=True)[1]
+        kept, held = (own[np.argsort(codes[own], kind="stable")] for own in (kept, held))
+    train, watched = data.take(kept), data.take(held)
+    if rows.query is not None:
+        train, watched = _in_queries(train, codes[kept]), _in_queries(watched, codes[held])
     return Parted(
-        train=data.take(kept),
-        held=data.take(held),
+        train=train,
+        held=watched,
+        given=given,
         encoded=encoded,
         objective=objective,
         classes=classes,
@@ -106,11 +120,28 @@ def _weights(columns: dict[str, Column], name: str | None) -> Floats | None:
     return given.astype(np.float32)
 
 
+def _in_queries(data: Dataset, codes: Indices) -> Dataset:
+    return replace(data, group_offsets=offsets_of(codes))
+
+
+def _upper(columns: dict[str, Column], name: str, labels: Column) -> Floats:
+    """Return the earliest and the latest time of each row; a gap is never."""
+    latest = _take(columns, name)
+    if latest.dtype.kind != "f" or labels.dtype.kind != "f":
+        raise ValueError(f"upper must be a column of numbers, as the target. Got words: {name!r}.")
+    known = np.where(np.isnan(latest), np.inf, latest)
+    wrong = np.flatnonzero(known < labels)
+    if len(wrong):
+        row = int(wrong[0])
+        got = f"{latest[row]:g} after {labels[row]:g} in row {row} of {name!r}"
+        raise ValueError(f"upper must not lie before the target. Got {got}.")
+    return np.stack([labels, known], axis=1).astype(np.float32)
+
+
 def _objective(
-    loss: Loss, target: str, labels: Column
+    name: str, parameters: dict[str, Any], target: str, labels: Column
 ) -> tuple[Objective, Floats, tuple[str, ...]]:
     """Return the loss, the labels as numbers, and what their classes are called."""
-    name, parameters = loss.objective, loss.parameters()
     words = labels.dtype.kind != "f"
     absent = np.array([v is None for v in labels]) if words else np.isnan(labels)
     if absent.any():
@@ -182,9 +213,10 @@ def _places(
     if rows.time is not None:
         held = _latest(keys[rows.time], rows.time, rows.holdout)
         how = f"the latest by {rows.time}"
-    elif rows.group is not None:
-        held = _groups(keys[rows.group], rows.group, rows.holdout, seed)
-        how = f"whole groups of {rows.group}"
+    elif rows.group is not None or rows.query is not None:
+        name = rows.group or rows.query or ""
+        held = _groups(keys[name], name, rows.holdout, seed)
+        how = f"whole groups of {name}" if rows.group else f"whole queries by {name}"
     else:
         held = _random(label if by_class else None, n, rows.holdout, seed)
         how = "drawn at random" + (", class by class" if by_class else "")

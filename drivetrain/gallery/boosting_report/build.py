@@ -3,6 +3,8 @@
 import os
 
 from drivetrain import __version__
+from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.tables import Model
 from drivetrain.core.files import write_text
 from drivetrain.gallery.boosting_report import (
     calibration,
@@ -72,9 +74,14 @@ def _lead(subject: Subject) -> str:
     return (
         f"Predicts {what.get(subject.task, '')} {subject.target} from "
         f"{model.n_features} feature{'s' if model.n_features != 1 else ''} by "
-        f"{len(model.forest):,} trees, fitted to {len(subject.train):,} rows; "
+        f"{what_of(model)}, fitted to {len(subject.train):,} rows; "
         f"{len(subject.held):,} rows were held out ({subject.how or 'given'})."
     ).replace("  ", " ")
+
+
+def what_of(model: Model) -> str:
+    """Return the size of a model in words."""
+    return f"{len(model.forest):,} trees" if isinstance(model, Booster) else "a linear model"
 
 
 def _footer(subject: Subject) -> list[str]:

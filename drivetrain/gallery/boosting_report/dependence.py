@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from drivetrain.boosting.booster import Booster
 from drivetrain.gallery.boosting_report.importances import measured
 from drivetrain.gallery.boosting_report.subject import Subject, brief, sample
 from drivetrain.gallery.page.draw import THIRD, panel
@@ -18,7 +19,7 @@ _INKS = (BLUE, ORANGE, TEAL, PURPLE, GOLD, MUTED)
 
 def figure(subject: Subject, seed: int) -> Figure | None:
     """Return a panel a feature, those of greatest gain; None where nothing was split."""
-    gain = measured(subject.model.forest)["total gain"]
+    gain = _strength(subject)
     top = [int(f) for f in np.argsort(-gain, kind="stable")[:SHOWN] if gain[f] > 0]
     if not top:
         return None
@@ -43,6 +44,14 @@ def figure(subject: Subject, seed: int) -> Figure | None:
         caption=f"{len(x)} held-out rows, each predicted with the feature set to every value on "
         f"the axis: the thick line is their mean.{rest} Ticks below are tenths of the rows.",
     )
+
+
+def _strength(subject: Subject) -> Floats:
+    """Return how much each feature matters, roughly: by gain, or by weight times spread."""
+    if isinstance(subject.model, Booster):
+        return measured(subject.model.forest)["total gain"]
+    known = np.nan_to_num(subject.held.x.astype(np.float64))
+    return np.asarray(np.abs(subject.model.weights).sum(axis=1) * known.std(axis=0))
 
 
 def names_of(subject: Subject, features: list[int]) -> str:

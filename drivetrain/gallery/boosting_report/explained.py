@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import __version__
-from drivetrain.boosting.booster import Booster
-from drivetrain.boosting.tables import Encoded, classes_of
+from drivetrain.boosting.tables import Encoded, Model, classes_of
 from drivetrain.core.files import write_text
 from drivetrain.gallery.boosting_report import shapley
+from drivetrain.gallery.boosting_report.build import what_of
 from drivetrain.gallery.boosting_report.subject import brief, short
 from drivetrain.gallery.boosting_report.waterfall import waterfall
 from drivetrain.gallery.page.report import Part, render_report
@@ -19,7 +19,7 @@ ROWS, OUTPUTS = 600, 4
 
 
 def write_explained(
-    model: Booster,
+    model: Model,
     encoded: Encoded,
     values: NDArray[np.float64],
     out: str | os.PathLike[str],
@@ -54,7 +54,7 @@ def write_explained(
         brand="drivetrain boosting explain",
         title=headline,
         headline=headline,
-        lead=f"Exact Shapley values of {len(values):,} rows under {len(model.forest):,} trees: how "
+        lead=f"Exact Shapley values of {len(values):,} rows under {what_of(model)}: how "
         "far each feature moved each margin from the mean.",
         footer=("What was explained", [f"Table: {source}", f"drivetrain {__version__}"]),
     )

@@ -36,9 +36,11 @@ def measured(forest: Forest) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def figure(subject: Subject) -> Figure:
-    """Return bars of the features used most, by three measures, and the table of all."""
-    found = measured(subject.model.forest)
+def figure(subject: Subject) -> Figure | None:
+    """Return bars of the features used most, by three measures, and the table; None for a line."""
+    if subject.forest is None:
+        return None
+    found = measured(subject.forest)
     order = np.argsort(-found["total gain"], kind="stable")
     used = int((found["splits"] > 0).sum())
     whole = found["total gain"].sum() or 1.0

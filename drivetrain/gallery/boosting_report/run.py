@@ -18,10 +18,14 @@ def figure(subject: Subject) -> Figure:
     model = subject.model
     rows = [
         ("objective", model.objective.name),
-        ("trees in use", f"{len(model.forest):,} in {len(model):,} rounds"),
-        ("leaves", f"{int(model.forest.is_leaf.sum()):,}"),
+        ("rounds in use", f"{len(model):,}"),
         ("base score", " ".join(f"{value:.6g}" for value in model.base_score)),
     ]
+    if subject.forest is not None:
+        rows += [
+            ("trees in use", f"{len(subject.forest):,}"),
+            ("leaves", f"{int(subject.forest.is_leaf.sum()):,}"),
+        ]
     rows += [(name.replace("_", "-"), _plain(value)) for name, value in subject.settings.items()]
     if not math.isnan(subject.seconds):
         rows.append(("seconds of the run", f"{subject.seconds:.1f}"))

@@ -20,14 +20,15 @@ def figure(subject: Subject) -> Figure:
     """Return the table of scores on the fitted rows, the held-out rows, and of a constant."""
     scores = _scores(subject)
     held, train = subject.held, _first(subject.train)
-    constant = np.repeat(_constant(subject)[None], len(held), axis=0)
+    constant = np.repeat(_constant(subject)[None], len(held), axis=0) if scores else np.empty(0)
     fitted = subject.predict(train.x)
     rows = []
     for name, (score, more) in scores.items():
         three = (score(subject.answers, held), score(fitted, train), score(constant, held))
         arrow = {True: " ↑", False: " ↓", None: ""}[more]
         rows.append((f"{name}{arrow}", *(_shown(value) for value in three)))
-    first = next(iter(scores))
+    rows += _watched(subject) if not scores else []
+    first = next(iter(scores), "")
     best = _shown(scores[first][0](subject.answers, held)) if scores else ""
     return Figure(
         title=f"{first} {best} on {len(held):,} rows the trees were not grown on"
@@ -50,6 +51,18 @@ def figure(subject: Subject) -> Figure:
             note=_counts(subject),
         ),
     )
+
+
+def _watched(subject: Subject) -> list[tuple[str, ...]]:
+    """Return the watched metrics at the last round in use, where a task has no scores here."""
+    if len(subject.history) < 2:
+        return []
+    fitted, *_, held = subject.history
+    rows: list[tuple[str, ...]] = []
+    for metric, values in subject.history[held].items():
+        at = min(len(subject.model), len(values)) - 1
+        rows.append((metric, _shown(values[at]), _shown(subject.history[fitted][metric][at]), "–"))
+    return rows
 
 
 def _shown(value: float) -> str:

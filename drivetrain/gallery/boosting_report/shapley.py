@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.linear.booster import LinearBooster
+from drivetrain.boosting.tables import Model
 from drivetrain.gallery.boosting_report.subject import Subject, brief, sample, short
 from drivetrain.gallery.page.draw import FULL, dots, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, GOLD, INK, MUTED, ORANGE, PURPLE, TEAL
@@ -21,8 +22,10 @@ _FIFTHS = ((BLUE, 1.0), (BLUE, 0.55), (AXIS, 1.0), (ORANGE, 0.55), (ORANGE, 1.0)
 _GROUPS = (BLUE, ORANGE, TEAL, PURPLE, GOLD, MUTED)
 
 
-def explained(model: Booster, x: NDArray[np.float32], *, threads: int = 1) -> Floats:
+def explained(model: Model, x: NDArray[np.float32], *, threads: int = 1) -> Floats:
     """Return the Shapley values of rows, (n, groups, F + 1)."""
+    if isinstance(model, LinearBooster):
+        return np.asarray(model.contributions(x), np.float64)
     base = model.objective.to_margin(model.base_score)
     return Explainer(model.used.scaled, threads=threads).values(x, base)
 

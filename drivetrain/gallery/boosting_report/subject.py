@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.linear.booster import LinearBooster
+from drivetrain.boosting.tables import Model
 from drivetrain.boosting.training import History
+from drivetrain.trees.forest import Forest
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -37,7 +40,7 @@ class Subject:
         seconds: What the run took.
     """
 
-    model: Booster
+    model: Model
     train: Dataset
     held: Dataset
     history: History = field(default_factory=dict)
@@ -53,6 +56,18 @@ class Subject:
         """A name a feature."""
         return self.model.feature_names or tuple(f"f{k}" for k in range(self.model.n_features))
 
+    @property
+    def forest(self) -> Forest | None:
+        """The model's trees; None for a line."""
+        return self.model.forest if isinstance(self.model, Booster) else None
+
+    @property
+    def groups(self) -> int:
+        """Margins of a row."""
+        if isinstance(self.model, LinearBooster):
+            return int(self.model.weights.shape[1])
+        return self.model.forest.n_groups
+
     @cached_property
     def task(self) -> Task:
         """What is predicted: classes, a number, quantiles of one, or something else."""
@@ -63,24 +78,24 @@ class Subject:
             return "classes"
         if name in _LEVELS:
             return "levels"
-        if name.startswith(("reg:", "count:")) and self.model.forest.n_groups == 1:
+        if name.startswith(("reg:", "count:")) and self.groups == 1:
             return "number"
         return "other"
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """A name a class, numbers where there are none."""
-        count = max(2, self.model.forest.n_groups)
+        count = max(2, self.groups)
         return self.classes if len(self.classes) == count else tuple(map(str, range(count)))
 
     def words(self, feature: int) -> tuple[str, ...]:
         """Return what the categories of a feature are called; empty for numbers."""
-        known = self.held.categories or self.train.categories or self.model.categories
+        known = self.held.categories or self.train.categories
         return tuple(map(str, known[feature])) if feature < len(known) else ()
 
     def is_words(self, feature: int) -> bool:
         """Return whether a feature is categorical."""
-        kinds = self.model.categorical
+        kinds = self.train.categorical
         return bool(kinds is not None and len(kinds) and kinds[feature])
 
     def probabilities(self, x: Floats) -> Doubles:

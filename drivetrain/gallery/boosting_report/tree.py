@@ -62,8 +62,8 @@ def laid_out(forest: Forest, tree: int, deepest: int = DEPTH) -> list[Spot]:
 
 def figure(subject: Subject) -> Figure | None:
     """Return the upper levels of the first tree; None where there is none."""
-    forest = subject.model.forest
-    if not len(forest):
+    forest = subject.forest
+    if forest is None or not len(forest):
         return None
     nodes = int(forest.offsets[1] - forest.offsets[0])
     leaves = (nodes + 1) // 2
@@ -75,7 +75,7 @@ def figure(subject: Subject) -> Figure | None:
     hidden = sum(spot.cut for spot in spots)
     return Figure(
         title=f"The first of {len(forest):,} trees{which}: {leaves} leaves",
-        panels=(_panel(subject, spots),),
+        panels=(_panel(subject, forest, spots),),
         caption="Rows go down, left where the test holds; a dashed line is where missing values "
         "go. Cover, under each node, is its sum of second derivatives (of squared error: its "
         "rows), and the lines are as thick as the rows' share. Leaves add their number to the "
@@ -84,9 +84,8 @@ def figure(subject: Subject) -> Figure | None:
     )
 
 
-def test_of(subject: Subject, node: int) -> tuple[str, str]:
+def test_of(subject: Subject, forest: Forest, node: int) -> tuple[str, str]:
     """Return the test of an inner node as two lines: the feature, and what it is compared with."""
-    forest = subject.model.forest
     f = int(forest.feature[node])
     name = brief(subject.names[f], 17)
     if not forest.categorical[node]:
@@ -109,8 +108,7 @@ def _listed(words: list[str], longest: int) -> str:
     return ", ".join(kept)
 
 
-def _panel(subject: Subject, spots: list[Spot]) -> str:
-    forest = subject.model.forest
+def _panel(subject: Subject, forest: Forest, spots: list[Spot]) -> str:
     across = max(spot.x for spot in spots) + 1
     # A small tree keeps boxes of the usual width.
     margin = max(0.0, LEAST - across) / 2
@@ -124,9 +122,9 @@ def _panel(subject: Subject, spots: list[Spot]) -> str:
             if spot.parent >= 0:
                 _edge(ax, forest, spots[spot.parent], spot)
         for spot in spots:
-            _node(ax, subject, spot)
+            _node(ax, subject, forest, spot)
 
-    root = " ".join(test_of(subject, 0)) if forest.left[0] >= 0 else "a single leaf"
+    root = " ".join(test_of(subject, forest, 0)) if forest.left[0] >= 0 else "a single leaf"
     return panel(
         paint, alt=f"Tree of {len(spots)} nodes shown; the root tests {root}.",
         width=FULL, height=96 + 104 * deepest,
@@ -147,14 +145,13 @@ def _edge(ax: Axes, forest: Forest, above: Spot, spot: Spot) -> None:
         )  # fmt: skip
 
 
-def _node(ax: Axes, subject: Subject, spot: Spot) -> None:
-    forest = subject.model.forest
+def _node(ax: Axes, subject: Subject, forest: Forest, spot: Spot) -> None:
     cover = f"cover {short(float(forest.cover[spot.node]))}"
     if forest.left[spot.node] < 0:
         value = float(forest.value[spot.node, 0])
         first, second, ink = signed(value), "", TEAL
     else:
-        (first, second), ink = test_of(subject, spot.node), BLUE
+        (first, second), ink = test_of(subject, forest, spot.node), BLUE
     box = FancyBboxPatch(
         (spot.x - 0.43, spot.depth - 0.17), 0.86, 0.32, boxstyle="round,pad=0,rounding_size=0.06",
         fc=PAPER, ec=ink, lw=1.4, zorder=3,
