@@ -1,4 +1,7 @@
-"""Kernels of symmetric trees: whole levels at a time."""
+"""Kernels of symmetric trees: whole levels at a time.
+
+Histograms are laid out in the lanes of `drivetrain.trees.vector`: one, two or four outputs a bin.
+"""
 
 import numpy as np
 from numba import njit

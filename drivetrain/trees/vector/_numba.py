@@ -1,11 +1,15 @@
 """Kernels of trees over several outputs: a bin of a histogram holds the pairs of four outputs.
 
-Four packed int64 are one load, add and store of the processor, so four outputs cost little
-more than one. A single output has one lane, and the kernel of `drivetrain.trees.growing`.
+Four packed int64 are one load, add and store of the processor, so four outputs cost about as
+much as two. A single output has one lane, and the kernel of `drivetrain.trees.growing`.
 """
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from drivetrain.trees.growing._numba import (
@@ -28,6 +32,65 @@ _LOW = np.int64(0xFFFFFFFF)
 Array = NDArray[np.generic]
 
 
+@njit(nogil=True, cache=True)
+def lanes_of(outputs: int) -> int:
+    """Return how many outputs a bin holds side by side: one, two or four."""
+    return outputs if outputs < 3 else 4
+
+
+def _adder(lanes: int) -> Any:
+    """Return code that adds so many neighbours at once: Numba's compiler leaves them apart."""
+
+    def typed(typing_context, into, at, source, begin):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            vector = ir.VectorType(ir.IntType(64), lanes).as_pointer()
+            left = context.make_array(signature.args[0])(context, builder, arguments[0])
+            right = context.make_array(signature.args[2])(context, builder, arguments[2])
+            target = builder.bitcast(builder.gep(left.data, [arguments[1]]), vector)
+            added = builder.bitcast(builder.gep(right.data, [arguments[3]]), vector)
+            total = builder.add(builder.load(target, align=8), builder.load(added, align=8))
+            builder.store(total, target, align=8)
+            return context.get_dummy_value()
+
+        return types.void(into, types.uint64, source, types.uint64), generate
+
+    return intrinsic(typed)
+
+
+_add_two = _adder(2)
+_add_four = _adder(4)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_twos(
+    flat: Array,
+    stride: int,
+    shift: int,
+    features: int,
+    packed: NDArray[np.int64],
+    rows: NDArray[np.uint32],
+    histogram: NDArray[np.int64],
+) -> None:
+    """Add the two pairs of each listed row to each of its bins; (F << shift) * 2 long."""
+    width = np.uint64(stride)
+    f_end = np.uint64(features)
+    bits = np.uint64(shift)
+    lanes = np.uint64(1)
+    end = np.uint64(len(rows))
+    ahead = np.uint64(_AHEAD)
+    for i in range(end):
+        if i + ahead < end:
+            later = np.uint64(rows[i + ahead])
+            _prefetch(flat, later * width)  # type: ignore[call-arg]
+            _prefetch(packed, later << lanes)  # type: ignore[call-arg]
+        row = np.uint64(rows[i])
+        own = row << lanes
+        at = row * width
+        for f in range(f_end):
+            bin_at = ((f << bits) | np.uint64(flat[at + f])) << lanes
+            _add_two(histogram, bin_at, packed, own)  # type: ignore[call-arg]
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def add_fours(
     flat: Array,
@@ -42,31 +105,20 @@ def add_fours(
     width = np.uint64(stride)
     f_end = np.uint64(features)
     bits = np.uint64(shift)
-    two = np.uint64(2)
+    lanes = np.uint64(2)
     end = np.uint64(len(rows))
     ahead = np.uint64(_AHEAD)
     for i in range(end):
         if i + ahead < end:
             later = np.uint64(rows[i + ahead])
             _prefetch(flat, later * width)  # type: ignore[call-arg]
-            _prefetch(packed, later << two)  # type: ignore[call-arg]
+            _prefetch(packed, later << lanes)  # type: ignore[call-arg]
         row = np.uint64(rows[i])
-        p = row << two
-        c0 = packed[p]
-        c1 = packed[p + np.uint64(1)]
-        c2 = packed[p + np.uint64(2)]
-        c3 = packed[p + np.uint64(3)]
+        own = row << lanes
         at = row * width
         for f in range(f_end):
-            b = ((f << bits) | np.uint64(flat[at + f])) << two
-            a0 = histogram[b] + c0
-            a1 = histogram[b + np.uint64(1)] + c1
-            a2 = histogram[b + np.uint64(2)] + c2
-            a3 = histogram[b + np.uint64(3)] + c3
-            histogram[b] = a0
-            histogram[b + np.uint64(1)] = a1
-            histogram[b + np.uint64(2)] = a2
-            histogram[b + np.uint64(3)] = a3
+            bin_at = ((f << bits) | np.uint64(flat[at + f])) << lanes
+            _add_four(histogram, bin_at, packed, own)  # type: ignore[call-arg]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -90,15 +142,17 @@ def fill(
         rows: Row numbers.
         histogram: (blocks, (F << shift) * lanes).
     """
-    one = histogram.shape[1] == features << shift
+    lanes = histogram.shape[1] // (features << shift)
     for k in range(histogram.shape[0]):
         own = histogram[k]
         for i in range(len(own)):
             own[i] = 0
         if len(rows) == 0:
             continue
-        if one:
+        if lanes == 1:
             add_rows(flat, stride, shift, features, packed[k], rows, own)
+        elif lanes == 2:
+            add_twos(flat, stride, shift, features, packed[k], rows, own)
         else:
             add_fours(flat, stride, shift, features, packed[k], rows, own)
 
@@ -169,7 +223,7 @@ def add_scores(
         scores: The table, (F, 2, 1 << shift): missing right, missing left.
     """
     l2, l1, least, step = rules[L2], rules[L1], rules[LEAST], rules[STEP]
-    lanes = 1 if len(sums) == 1 else 4
+    lanes = lanes_of(len(sums))
     left_g = scratch[0]
     left_h = scratch[1]
     for f in range(first, last):
@@ -253,7 +307,7 @@ def sum_left(
     out: NDArray[np.int64],
 ) -> None:
     """Write the whole-number sums of the rows that go left at the record's split, (K, 2)."""
-    lanes = 1 if len(out) == 1 else 4
+    lanes = lanes_of(len(out))
     cut = np.int64(record[BIN])
     for k in range(len(out)):
         own = histogram[k // lanes]
@@ -271,7 +325,7 @@ def sum_left(
 @njit(nogil=True, cache=True, error_model="numpy")
 def sum_all(histogram: NDArray[np.int64], shift: int, out: NDArray[np.int64]) -> None:
     """Write the whole-number sums of a node, (K, 2): those of its first feature's bins."""
-    lanes = 1 if len(out) == 1 else 4
+    lanes = lanes_of(len(out))
     for k in range(len(out)):
         g = np.int64(0)
         h = np.int64(0)

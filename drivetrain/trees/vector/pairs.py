@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 
 from drivetrain.trees.growing.gradients import pack_gradients
 from drivetrain.trees.planter import Gradient
-
-#: Outputs that are added to a histogram in one step of the processor.
-WIDTH = 4
+from drivetrain.trees.vector._numba import lanes_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairs:
-    """The pairs of one tree, K outputs in blocks of one lane or of four.
+    """The pairs of one tree, K outputs in blocks of one lane, two or four.
 
     Attributes:
         packed: (g << 32) + h in whole steps, (blocks, n, lanes); lanes past the last output
@@ -34,7 +32,7 @@ class Pairs:
 
 def lay_out(outputs: int) -> tuple[int, int]:
     """Return the blocks and lanes that hold so many outputs."""
-    lanes = 1 if outputs == 1 else WIDTH
+    lanes = int(lanes_of(outputs))
     return -(-outputs // lanes), lanes
 
 
