@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.core.checks import check_integer
 from drivetrain.trees.forest import Forest
 from drivetrain.trees.prediction.predictor import Predictor
+
+if TYPE_CHECKING:
+    from drivetrain.trees.shap.explainer import Explainer
 
 Floats = NDArray[np.float32]
 
@@ -111,3 +114,45 @@ class Booster:
         """Return the leaf each row reaches in each tree, (n, trees)."""
         self._predictor.threads = threads
         return self._predictor.leaves(x)
+
+    @cached_property
+    def _explainer(self) -> "Explainer":
+        # Shapley values have kernels of their own, which prediction does not wait for.
+        from drivetrain.trees.shap.explainer import Explainer
+
+        return Explainer(self.used.scaled)
+
+    def contributions(
+        self, x: Floats, *, base_margin: Floats | None = None, threads: int = 1
+    ) -> NDArray[np.float64]:
+        """Return exact Shapley values, (n, groups, F + 1): rows sum to the margins.
+
+        Args:
+            x: Values, (n, F); NaN is missing.
+            base_margin: Where to start instead of the base score, (n, groups).
+            threads: Threads.
+        """
+        self._explainer.threads = threads
+        start = self.objective.to_margin(self.base_score)
+        out = self._explainer.values(x, start if base_margin is None else np.zeros_like(start))
+        if base_margin is not None:
+            out[:, :, -1] += base_margin
+        return out
+
+    def interactions(
+        self, x: Floats, *, base_margin: Floats | None = None, threads: int = 1
+    ) -> NDArray[np.float64]:
+        """Return the values of pairs of features, (n, groups, F + 1, F + 1).
+
+        Args:
+            x: Values, (n, F); NaN is missing.
+            base_margin: Where to start instead of the base score, (n, groups).
+            threads: Threads.
+        """
+        self._explainer.threads = threads
+        start = self.objective.to_margin(self.base_score)
+        base = start if base_margin is None else np.zeros_like(start)
+        out = self._explainer.interactions(x, base)
+        if base_margin is not None:
+            out[:, :, -1, -1] += base_margin
+        return out

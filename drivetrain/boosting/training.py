@@ -116,6 +116,10 @@ class Settings:
             raise ValueError(
                 f"linear is read by booster='gblinear' only. Got booster={self.booster!r}."
             )
+        for name, plain in (("tree_method", "hist"), ("multi_strategy", "one_output_per_tree")):
+            given = getattr(self, name)
+            if self.booster == "gblinear" and given != plain:
+                raise ValueError(f"booster='gblinear' grows no trees. Got {name}={given!r}.")
         if self.booster == "gblinear" and self.num_parallel_tree > 1:
             raise ValueError(
                 "booster='gblinear' grows no trees: num_parallel_tree must be 1. "

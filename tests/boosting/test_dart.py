@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 
+from drivetrain.boosting import scores
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dart import Dart, choose_dropped, weigh_anew
 from drivetrain.boosting.dataset import Dataset
@@ -85,8 +86,11 @@ def test_weighted_drops_go_by_weight() -> None:
 # The margins.
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
-def test_the_margins_of_training_are_those_of_the_model(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "strategy"),
+    [*((kind, "one_output_per_tree") for kind in OBJECTIVES), ("softprob", "multi_output_tree")],
+)
+def test_the_margins_of_training_are_those_of_the_model(kind: str, strategy: str) -> None:
     data = problem(kind)
     seen: list[np.ndarray] = []
 
@@ -97,7 +101,10 @@ def test_the_margins_of_training_are_those_of_the_model(kind: str) -> None:
     other = problem(kind, 450)
     sets = {"train": data, "other": other}
     model, _ = boost(
-        data, OBJECTIVES[kind], dart(subsample=0.7), watch=Watch(sets=sets, custom={"own": watch})
+        data,
+        OBJECTIVES[kind],
+        dart(subsample=0.7, multi_strategy=strategy),
+        watch=Watch(sets=sets, custom={"own": watch}),
     )
     # A sum of 12 trees in float32 against one in whole steps: 12 roundings of its size.
     for one, given_ in zip(sets.values(), seen[-2:]):
@@ -125,6 +132,21 @@ def test_it_goes_on_as_if_never_stopped(kind: str, parallel: int, tmp_path: Path
     both, _ = boost(data, objective, rest, start=load_model(tmp_path / "half.ubj"))
     assert both.margin(data.x).tobytes() == once.margin(data.x).tobytes()
     assert np.array_equal(both.weights, once.weights)
+
+
+def test_without_room_for_leaves_rows_are_walked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fitted("softprob", subsample=0.6)
+    monkeypatch.setattr(scores, "_ROOM", 4000)
+    again = fitted("softprob", subsample=0.6)
+    x = problem("softprob").x
+    assert whole.margin(x).tobytes() == again.margin(x).tobytes()
+
+
+def test_a_leaf_that_steps_cannot_hold_is_named() -> None:
+    """Labels near 1 and leaves of 10^6: the rate is a million."""
+    data = problem("squared")
+    with pytest.raises(ValueError, match="Lower learning_rate"):
+        boost(data, SquaredError(), dart(learning_rate=1e6))
 
 
 def test_threads_do_not_change_a_bit() -> None:
@@ -161,10 +183,14 @@ def test_first_shapley_values_and_leaves_go_with_the_weights() -> None:
     data = problem("squared")
     model = fitted("squared")
     assert model.first(4).weights is not None and len(model.first(4).weights) == 4
-    base = model.objective.to_margin(model.base_score)
-    values = Explainer(model.used.scaled).values(data.x[:40], base)
-    # Sums of 12 trees in float32.
-    assert values.sum(axis=2) == pytest.approx(model.margin(data.x[:40]), abs=12 * 2**-22)
+    rows = data.x[:40]
+    for start in (None, np.full((40, 1), 7, np.float32)):
+        margin = model.margin(rows, base_margin=start)
+        values = model.contributions(rows, base_margin=start)
+        # Sums of 12 trees in float32.
+        assert values.sum(axis=2) == pytest.approx(margin, abs=12 * 8 * 2**-22)
+        pairs = model.interactions(rows, base_margin=start, threads=2)
+        assert pairs.sum(axis=3) == pytest.approx(values, abs=1e-6)
     assert model.leaves(data.x).shape == (len(data), 12)
     with pytest.raises(ValueError, match="a number a tree, 12"):
         Booster(

@@ -190,6 +190,7 @@ def test_medians_and_base_margins() -> None:
         (lambda: Settings(linear=Linear(reg_alpha=1)), "booster='gblinear' only. Got.*'gbtree'"),
         (lambda: Settings(booster="gblinear", num_parallel_tree=2), "num_parallel_tree.*Got 2"),
         (lambda: Settings(booster="gblinear", subsample=0.5), "booster='gblinear'.*subsample=0.5"),
+        (lambda: Settings(booster="gblinear", tree_method="exact"), "'gblinear'.*'exact'"),
         (lambda: boost(problem("squared"), SquaredError(), linear()), "boost_linear"),
         (lambda: boost_linear(problem("squared"), SquaredError(), Settings()), "Got 'gbtree'"),
         (
