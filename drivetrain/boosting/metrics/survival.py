@@ -6,19 +6,18 @@ from numpy.typing import NDArray
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.metrics.elementwise import Metric
 from drivetrain.boosting.objectives.survival.aft import AcceleratedFailure, bounds_of, interval
-from drivetrain.boosting.objectives.survival.cox import risks
+from drivetrain.boosting.objectives.survival.cox import at_risk
 
 Floats = NDArray[np.float32]
 
 
 def cox_nloglik(prediction: Floats, data: Dataset) -> float:
     """Return the mean of -log(hazard / risk) of the events; NaN without any."""
-    hazard = prediction.reshape(-1).astype(np.float64)
+    rows = at_risk(data.target)
+    hazard = prediction.reshape(-1).astype(np.float64)[rows.order]
     with np.errstate(divide="ignore"):
-        order, risk, _ = risks(np.log(hazard), data.target)
-        event = (data.target > 0)[order]
-        loss = np.log(risk) - np.log(hazard[order])
-    return float(loss[event].mean()) if event.any() else float("nan")
+        loss = np.log(rows.risks(hazard)) - np.log(hazard)
+    return float(loss[rows.event].mean()) if rows.event.any() else float("nan")
 
 
 def aft_nloglik(objective: AcceleratedFailure) -> Metric:

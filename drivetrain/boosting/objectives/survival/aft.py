@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.objectives.counts import exponential, log_link
 from drivetrain.boosting.objectives.objective import Gradient, weighted
-from drivetrain.boosting.objectives.survival.laws import LAWS, law_at
+from drivetrain.boosting.objectives.survival.laws import LAWS, law_where
 from drivetrain.core.checks import check_choice, check_real
 
 Floats = NDArray[np.float32]
@@ -41,10 +41,10 @@ def interval(law: str, scale: float, margin: Doubles, low: Doubles, high: Double
         z_low, z_high = (np.log(low) - margin) / scale, (np.log(high) - margin) / scale
     known = low == high
     left, right = low <= 0, np.isinf(high)
-    a, b = law_at(law, z_low), law_at(law, z_high)
-    value = np.where(right, 1.0, b.below) - np.where(left, 0.0, a.below)
-    slope = np.where(right, 0.0, b.density) - np.where(left, 0.0, a.density)
-    bend = np.where(right, 0.0, b.slope) - np.where(left, 0.0, a.slope)
+    a, b = law_where(law, z_low, ~left), law_where(law, z_high, ~right & ~known)
+    value = np.where(right, 1.0, b.below) - a.below
+    slope = b.density - a.density
+    bend = b.slope - a.slope
     sign = np.where(known, z_low > 0, (~right & (z_high > 0)) | (~left & (z_low > 0)))
     return [
         np.where(known, a.density, value),

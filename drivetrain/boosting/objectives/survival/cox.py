@@ -14,21 +14,44 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-def risks(margin: Doubles, label: Floats) -> tuple[NDArray[np.int64], Doubles, NDArray[np.int64]]:
-    """Return the order of the times, and at each place the risk and the end of its ties.
+@dataclass(frozen=True, eq=False)
+class AtRisk:
+    """The rows in the order of their times.
 
-    The risk of a time is Σ exp(f) over the rows still at risk then: of that time or a later one.
+    Attributes:
+        order: Their numbers, (n,).
+        event: Whether each place's time is an event's.
+        first: The first place of the same time.
+        last: The last place of the same time.
+    """
+
+    order: NDArray[np.int64]
+    event: NDArray[np.bool_]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def risks(self, hazard: Doubles) -> Doubles:
+        """Return Σ hazard over the rows at risk at each place: of its time or a later one.
+
+        Args:
+            hazard: exp(margin) in the order of the times.
+        """
+        return np.cumsum(hazard[::-1])[::-1][self.first]
+
+
+def at_risk(label: Floats) -> AtRisk:
+    """Return the rows in the order of their times.
 
     Args:
-        margin: (n,).
         label: Times, negative where censored, (n,).
     """
     order = np.argsort(np.abs(label), kind="stable")
     times = np.abs(label[order])
-    first = np.searchsorted(times, times, side="left")
-    last = np.searchsorted(times, times, side="right") - 1
-    later = np.cumsum(np.exp(margin[order])[::-1])[::-1]
-    return order, later[first], last
+    new = np.append(True, times[1:] != times[:-1])
+    starts = np.flatnonzero(new)
+    number = np.cumsum(new) - 1
+    ends = np.append(starts[1:], len(label)) - 1
+    return AtRisk(order, (label > 0)[order], starts[number], ends[number])
 
 
 @dataclass(frozen=True)
@@ -76,19 +99,11 @@ class Cox:
 
         Weights multiply g and h of a row, as XGBoost's do; risks are not weighted.
         """
-        f = margin[:, 0].astype(np.float64)
-        # Only differences count: no exponential overflows.
-        f -= f.max(initial=-np.inf)
-        order, risk, last = risks(f, data.target)
-        event = (data.target > 0)[order]
-        r, s = np.cumsum(event / risk), np.cumsum(event / np.square(risk))
-        if self.ties == "breslow":
-            r, s = r[last], s[last]
-        e = np.exp(f[order])
-        g, h = np.empty_like(f), np.empty_like(f)
-        g[order] = e * r - event
-        h[order] = np.maximum(e * r - np.square(e) * s, 0.0)
-        return weighted(g.astype(np.float32)[:, None], h.astype(np.float32)[:, None], data)
+        return self.stage(data).gradients(margin, 0)
+
+    def stage(self, data: Dataset, *, threads: int = 1) -> "CoxStage":
+        """Return the objective at work on the data, whose times are sorted once."""
+        return CoxStage(self, data)
 
     def start(self, data: Dataset) -> Floats:
         """Return exp of one Newton step from a margin of 0."""
@@ -101,3 +116,38 @@ class Cox:
     def predict(self, margin: Floats) -> Floats:
         """Return exp(f), the hazard beside that of a margin of 0."""
         return exponential(margin)
+
+
+class CoxStage:
+    """A `Cox` at work on rows whose order of times is known.
+
+    Args:
+        loss: The objective.
+        data: The rows.
+    """
+
+    def __init__(self, loss: Cox, data: Dataset) -> None:
+        self._loss = loss
+        self._data = data
+        self._rows = at_risk(data.target)
+
+    @property
+    def objective(self) -> Cox:
+        """The objective."""
+        return self._loss
+
+    def gradients(self, margin: Floats, number: int) -> tuple[Gradient, Gradient]:
+        """Return g and h, as `Cox.gradients`, whatever the round."""
+        rows = self._rows
+        f = margin[:, 0].astype(np.float64)[rows.order]
+        # Only differences count: no exponential overflows.
+        e = np.exp(f - f.max(initial=-np.inf))
+        once = rows.event / rows.risks(e)
+        r, s = np.cumsum(once), np.cumsum(once * once)
+        if self._loss.ties == "breslow":
+            r, s = r[rows.last], s[rows.last]
+        g, h = (np.empty((len(e), 1), np.float32) for _ in range(2))
+        pull = e * r
+        g[rows.order, 0] = pull - rows.event
+        h[rows.order, 0] = np.maximum(pull - e * e * s, 0.0)
+        return weighted(g, h, self._data)

@@ -41,6 +41,24 @@ def law_at(name: str, z: Doubles) -> Values:
         return _logistic(z) if name == "logistic" else _extreme(z)
 
 
+def law_where(name: str, z: Doubles, wanted: NDArray[np.bool_]) -> Values:
+    """Return the law at some of the points; all zero at the others.
+
+    Args:
+        name: The law.
+        z: Points, (n,).
+        wanted: Which, (n,).
+    """
+    at = np.flatnonzero(wanted)
+    if len(at) == len(z):
+        return law_at(name, z)
+    some = law_at(name, z[at])
+    held = np.zeros((4, len(z)))
+    for row, part in zip(held, (some.density, some.slope, some.bend, some.below)):
+        row[at] = part
+    return Values(*held)
+
+
 def _normal(z: Doubles) -> Values:
     from scipy.special import erf
 
