@@ -1,7 +1,8 @@
 from .booster import Booster as Booster
 from .dataset import Dataset as Dataset
-from .estimators.boosted import BoostedTreesClassifier as BoostedTreesClassifier
-from .estimators.boosted import BoostedTreesRegressor as BoostedTreesRegressor
+from .estimators.classifier import BoostedTreesClassifier as BoostedTreesClassifier
+from .estimators.ranker import BoostedTreesRanker as BoostedTreesRanker
+from .estimators.regressor import BoostedTreesRegressor as BoostedTreesRegressor
 from .files.model import load_model as load_model
 from .files.model import save_model as save_model
 from .training import Settings as Settings

@@ -27,6 +27,11 @@ def is_frame(data: Any) -> bool:
     return bool(narwhals.dependencies.is_into_dataframe(data))
 
 
+def is_array(data: Any) -> bool:
+    """Return whether the data is what numpy alone makes an array of."""
+    return not (is_sparse(data) or _is_tensor(data) or is_frame(data))
+
+
 def is_sparse(data: Any) -> bool:
     """Return whether the data is a scipy sparse matrix or array."""
     # There is none where nobody has imported scipy.sparse, which takes a tenth of a second.
