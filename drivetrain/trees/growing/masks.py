@@ -5,21 +5,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.trees.growing.drawing._numba import draw, fold
 from drivetrain.trees.growing.settings import Growth
 
 Flags = NDArray[np.uint8]
+
+_WORD = (1 << 64) - 1
 
 
 def sample(allowed: Flags, share: float, key: list[int]) -> Flags:
     """Return max(1, int(share · size)) of the allowed features, drawn by the key alone."""
     if share >= 1:
         return allowed
-    held = np.flatnonzero(allowed)
-    rng = np.random.default_rng(key)
-    kept = rng.permutation(held)[: max(1, int(share * len(held)))]
-    out = np.zeros_like(allowed)
-    out[kept] = 1
+    out = allowed.copy()
+    draw(out, float(share), folded(key))
     return out
+
+
+def folded(key: list[int]) -> np.uint64:
+    """Return the numbers of a key as one."""
+    held = np.uint64(0)
+    for part in key:
+        held = np.uint64(fold(held, np.uint64(part & _WORD)))
+    return held
 
 
 class Masks:
@@ -38,8 +46,7 @@ class Masks:
         self._growth = growth
         self._seed = seed
         self._groups = [set(group) for group in growth.interaction_constraints]
-        self._tree = sample(np.ones(features, np.uint8), growth.colsample_bytree, [seed, 0])
-        self._levels: dict[int, Flags] = {}
+        self.tree = sample(np.ones(features, np.uint8), growth.colsample_bytree, [seed, 0])
         self._used: dict[int, frozenset[int]] = {0: frozenset()}
         self._place = {0: 1}
 
@@ -69,9 +76,7 @@ class Masks:
 
     def _of(self, node: int, depth: int) -> Flags:
         growth, seed = self._growth, self._seed
-        if depth not in self._levels:
-            self._levels[depth] = sample(self._tree, growth.colsample_bylevel, [seed, 1, depth])
-        level = self._levels[depth]
+        level = sample(self.tree, growth.colsample_bylevel, [seed, 1, depth])
         drawn = sample(level, growth.colsample_bynode, [seed, 2, self._place[node]])
         used = self._used[node]
         if not self._groups or not used:

@@ -1,13 +1,20 @@
 """The memory a tree grows in, kept from tree to tree."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.core.checks import check_integer
 from drivetrain.trees.binning.matrix import BinnedMatrix
 from drivetrain.trees.growing import _numba as kernels
-from drivetrain.trees.growing.masks import Masks
+from drivetrain.trees.growing.masks import Masks, folded
 from drivetrain.trees.growing.settings import Growth
+from drivetrain.trees.growing.tree import _numba as tree
+
+UNLIMITED = 1 << 30
+_NODES = 256
+_SLOTS = 16
 
 
 class Room:
@@ -16,119 +23,128 @@ class Room:
     Args:
         matrix: The data.
         growth: The rules.
-        batch: Nodes split at once.
+        batch: Most nodes split at once.
+        threads: Threads that work on it.
     """
 
-    def __init__(self, matrix: BinnedMatrix, growth: Growth, batch: int) -> None:
-        self._matrix = matrix
-        self._width = matrix.n_features << matrix.shift
-        self.rows = np.empty(len(matrix), np.uint32)
-        self.spare = np.empty(len(matrix), np.uint32)
-        self.pending = np.empty(batch, np.int64)
-        self.fresh = np.empty(batch, np.int64)
-        self.direction = np.zeros(matrix.n_features, np.int8)
-        given = growth.monotone_constraints
-        if len(given) > matrix.n_features:
-            raise ValueError(
-                f"monotone_constraints must be at most {matrix.n_features} long. Got {len(given)}."
-            )
-        for group in growth.interaction_constraints:
-            for feature in group:
-                check_integer("interaction_constraints", feature, low=0, high=matrix.n_features - 1)
-        self.direction[: len(given)] = given
-        bins = matrix.cuts.n_bins
-        self.bins = np.where(matrix.cuts.categorical, 0, bins)
-        self.categories = np.where(matrix.cuts.categorical, bins, 0)
-        self._growth = growth
-        self.allowed = np.ones((1, matrix.n_features), np.uint8)
-        self.pool = np.empty((0, self._width), np.int64)
-        self._parts = np.empty((0, self._width), np.int64)
-        self._nodes_held(256)
+    def __init__(self, matrix: BinnedMatrix, growth: Growth, *, batch: int, threads: int) -> None:
+        self._matrix, self._growth = matrix, growth
+        self._batch, self._threads = batch, threads
+        self.table = table_of(matrix, growth)
+        self._rows = np.empty((2, len(matrix)), np.uint32)
+        # Parts of the other threads' lie before the nodes' own histograms.
+        self._parts = batch * (threads - 1)
+        width = matrix.n_features << matrix.shift
+        codes = 1 << matrix.shift
+        groups = -(-matrix.n_features // tree.GROUP)
+        categorical = bool(matrix.cuts.categorical.any())
+        masked = Masks.needed(growth)
+        slots = self._parts + batch + _SLOTS
+        pieces = len(matrix) // tree.SHORTEST + 6 * threads + 2 * batch
+        self.space = tree.Space(
+            nodes=np.zeros((_NODES, tree.NODE_COLUMNS), np.int64),
+            records=np.zeros((_NODES, kernels.RECORD)),
+            state=np.zeros(tree.STATE, np.int64),
+            board=np.zeros((batch, tree.BOARD + threads), np.int64),
+            free=np.zeros(slots, np.int64),
+            pieces=np.zeros((pieces, tree.PIECE), np.int64),
+            rows=self._rows,
+            pool=np.empty((slots, width), np.int64),
+            found=np.zeros((batch, 2, groups, kernels.RECORD)),
+        )
+        # None where nothing is drawn, and where no feature is categorical.
+        self.flags = np.ones((_NODES, 2, matrix.n_features), np.uint8) if masked else None
+        self.tables = np.zeros((_NODES, codes), np.uint8) if categorical else None
+        self.found_tables = np.zeros((batch, 2, groups, codes), np.uint8) if categorical else None
+        self.scratch = np.empty((threads, 4, codes))
+        self.goes_left = np.empty((threads, codes), np.uint8)
+        self.seed = 0
 
-    def _nodes_held(self, count: int) -> None:
-        self.records = np.zeros((count, kernels.RECORD))
-        self.span = np.zeros((count, 2), np.int64)
-        self.left = np.full(count, -1, np.int64)
-        self.depth = np.zeros(count, np.int64)
-        self.slot = np.full(count, -1, np.int64)
-        self.mask = np.zeros(count, np.int64)
-        self.bounds = np.empty((count, 2))
-        rows = count if self.categories.any() else 1
-        self.tables = np.zeros((rows, 1 << self._matrix.shift), np.uint8)
-        self.front = np.empty(count + 2, np.int64)
-
-    def begin(self, rows: NDArray[np.uint32] | None, seed: int) -> "Room":
+    def begin(self, rows: NDArray[np.uint32] | None, seed: int) -> None:
         """Forget the last tree; only the root is left, with the given rows and a seed."""
-        self._masks = None
-        if Masks.needed(self._growth):
-            self._masks = Masks(self._growth, self._matrix.n_features, seed)
-            self.allowed = np.ones((len(self.left), self._matrix.n_features), np.uint8)
-            self.allowed[0] = self._masks.root()
-        self.n = len(self._matrix) if rows is None else len(rows)
-        self.rows[: self.n] = np.arange(self.n) if rows is None else rows
-        self.nodes = 1
-        self.left[:] = -1
-        self.span[0] = 0, self.n
-        self.depth[0] = 0
-        self.bounds[0] = -np.inf, np.inf
-        self.mask[:] = 0
-        self.slot[:] = -1
-        self._free = list(range(len(self.pool)))
-        self.slot[0] = self._slot()
-        return self
+        n = len(self._matrix) if rows is None else len(rows)
+        self.space = space = self.space._replace(rows=self._rows[:, :n])
+        if rows is not None:
+            space.rows[0] = rows
+        state, root, first = space.state, space.nodes[0], self._parts
+        state[:] = 0
+        state[tree.NODES] = state[tree.FOUND] = 1
+        # The root has the first slot.
+        state[tree.FREE] = len(space.pool) - first - 1
+        space.free[: state[tree.FREE]] = np.arange(len(space.pool) - 1, first, -1)
+        space.board[:] = 0
+        space.board[0, [tree.FRESH, tree.OTHER]] = first, -1
+        root[:] = 0
+        root[[tree.LEFT, tree.SLOT, tree.STOP, tree.PLACE]] = -1, first, n, 1
+        space.records[0, [kernels.LOW, kernels.HIGH]] = -np.inf, np.inf
+        self.seed = int(folded([seed]).view(np.int64))
+        if self.flags is not None:
+            masks = Masks(self._growth, self._matrix.n_features, seed)
+            self.flags[0] = masks.root(), masks.tree
 
-    def parts(self, count: int) -> NDArray[np.int64]:
-        """Return room for the partial histograms of ``count`` threads."""
-        if len(self._parts) < count:
-            self._parts = np.empty((count, self._width), np.int64)
-        return self._parts
+    def widen(self) -> None:
+        """Make room for more nodes, and for more histograms, where either lacks."""
+        space = self.space
+        state = space.state
+        state[tree.ASKS] = 0
+        if state[tree.NODES] + 2 * self._batch > len(space.nodes):
+            space = space._replace(nodes=_doubled(space.nodes), records=_doubled(space.records))
+            self.flags = None if self.flags is None else _doubled(self.flags)
+            self.tables = None if self.tables is None else _doubled(self.tables)
+        if state[tree.FREE] < self._batch:
+            held, count = len(space.pool), int(state[tree.FREE])
+            space = space._replace(pool=_doubled(space.pool), free=_doubled(space.free))
+            space.free[count : count + held] = np.arange(2 * held - 1, held - 1, -1)
+            state[tree.FREE] += held
+        self.space = space
 
-    def lay_out(self, found: int) -> None:
-        """Number the children of the pending nodes, and find a slot for one of each pair."""
-        while self.nodes + 2 * found > len(self.left):
-            self._grow_nodes()
-        for k in range(found):
-            self.left[self.pending[k]] = self.nodes
-            if self._masks is not None:
-                self._mask_children(int(self.pending[k]), self._masks)
-            self.nodes += 2
-            self.fresh[k] = self._slot()
 
-    def _mask_children(self, parent: int, masks: Masks) -> None:
-        feature = int(self.records[parent, kernels.FEATURE])
-        first, depth = self.nodes, int(self.depth[parent]) + 1
-        self.allowed[first : first + 2] = masks.children(parent, feature, first, depth)
-        self.mask[first : first + 2] = first, first + 1
+def _doubled(held: NDArray[Any]) -> NDArray[Any]:
+    out = np.empty((2 * len(held), *held.shape[1:]), held.dtype)
+    out[: len(held)] = held
+    return out
 
-    def release(self, found: int) -> None:
-        """Give back the slots of children that will not be split."""
-        for k in range(found):
-            first = self.left[self.pending[k]]
-            if self.slot[first] < 0:
-                # At the greatest depth no child has a histogram: both slots of the pair are free.
-                self._free += [int(self.fresh[k]), int(self.slot[self.pending[k]])]
-                continue
-            for child in (first, first + 1):
-                if self.records[child, kernels.GAIN] <= 0:
-                    self._free.append(int(self.slot[child]))
 
-    def _slot(self) -> int:
-        if not self._free:
-            held = len(self.pool)
-            more = max(16, held // 2)
-            grown = np.empty((held + more, self._width), np.int64)
-            grown[:held] = self.pool
-            self.pool = grown
-            self._free = list(range(held, held + more))
-        return self._free.pop()
+def table_of(matrix: BinnedMatrix, growth: Growth) -> tree.Table:
+    """Return the data and the rules as the kernel takes them.
 
-    def _grow_nodes(self) -> None:
-        names = ["records", "span", "left", "depth", "slot", "mask", "bounds", "front"]
-        names += ["tables"] if len(self.tables) > 1 else []
-        held = {name: getattr(self, name) for name in names}
-        n = len(self.left)
-        self._nodes_held(2 * n)
-        for name, old in held.items():
-            getattr(self, name)[: len(old)] = old
-        if len(self.allowed) > 1:
-            self.allowed = np.concatenate([self.allowed, np.ones_like(self.allowed)])
+    Raises:
+        ValueError: Constraints on features that there are not.
+    """
+    features = matrix.n_features
+    given = growth.monotone_constraints
+    if len(given) > features:
+        raise ValueError(f"monotone_constraints must be at most {features} long. Got {len(given)}.")
+    meeting = np.zeros((len(growth.interaction_constraints), features), np.uint8)
+    for k, group in enumerate(growth.interaction_constraints):
+        for feature in group:
+            check_integer("interaction_constraints", feature, low=0, high=features - 1)
+            meeting[k, feature] = 1
+    bins, categorical = matrix.cuts.n_bins, matrix.cuts.categorical
+    kinds = np.zeros((3, features), np.int64)
+    kinds[tree.BINS] = np.where(categorical, 0, bins)
+    kinds[tree.CATEGORIES] = np.where(categorical, bins, 0)
+    kinds[tree.DIRECTION, : len(given)] = given
+    return tree.Table(
+        flat=matrix.rows.reshape(-1),
+        stride=matrix.rows.shape[1],
+        columns=matrix.columns,
+        shift=matrix.shift,
+        kinds=kinds,
+        meeting=meeting,
+        rules=_rules(growth),
+    )
+
+
+def _rules(growth: Growth) -> NDArray[np.float64]:
+    rules = np.zeros(kernels.RULES)
+    rules[kernels.L2], rules[kernels.L1] = growth.reg_lambda, growth.reg_alpha
+    rules[kernels.LEAST], rules[kernels.STEP] = growth.min_child_weight, growth.max_delta_step
+    rules[kernels.GAMMA] = growth.gamma
+    rules[kernels.MAX_DEPTH] = growth.max_depth or UNLIMITED
+    rules[kernels.ONE_HOT] = growth.max_cat_to_onehot
+    rules[kernels.MOST_CATEGORIES] = growth.max_cat_threshold
+    rules[kernels.MONOTONE] = any(growth.monotone_constraints)
+    rules[kernels.LEVEL] = growth.colsample_bylevel
+    rules[kernels.NODE_SHARE] = growth.colsample_bynode
+    return rules

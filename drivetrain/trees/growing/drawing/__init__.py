@@ -1,0 +1,1 @@
+"""Features drawn without replacement, by a key alone."""

@@ -1,0 +1,1 @@
+"""The best split of a node, from its histogram."""

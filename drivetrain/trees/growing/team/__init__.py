@@ -1,0 +1,1 @@
+"""Threads that meet inside one kernel."""

@@ -1,0 +1,1 @@
+"""One tree grown in one kernel, by any number of threads."""
