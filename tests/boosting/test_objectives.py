@@ -327,6 +327,13 @@ def test_labels_outside_are_named(name: str, given: dict, wrong: float, words: s
         boost(data, objective_named(name, given), Settings(n_estimators=1))
 
 
+@pytest.mark.parametrize("name", ["reg:quantileerror", "reg:expectileerror", "multi:softprob"])
+def test_several_labels_are_refused_where_they_mean_nothing(name: str) -> None:
+    data = Dataset(x=np.zeros((2, 1)), label=np.ones((2, 2)))
+    with pytest.raises(ValueError, match=f"{name} takes one label a row. Got 2"):
+        boost(data, objective_named(name, FILED[name]), Settings(n_estimators=1))
+
+
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [

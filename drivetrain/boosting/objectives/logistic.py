@@ -9,6 +9,7 @@ from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.objectives.objective import (
     Gradient,
     newton_start,
+    one_label,
     refuse_labels,
     weighted,
 )
@@ -117,6 +118,7 @@ class Softmax:
 
     def check(self, data: Dataset) -> None:
         """Raise a ValueError where a label is not a class."""
+        one_label(data, self.name)
         y = data.labels
         wrong = ~((y >= 0) & (y < self.n_classes) & (y == np.floor(y)))
         refuse_labels(data, wrong, f"a whole number from 0 to {self.n_classes - 1}")

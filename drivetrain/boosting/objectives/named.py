@@ -100,6 +100,8 @@ def _aft(given: Given) -> Objective:
 
 _BUILDERS: dict[str, Callable[[Given], Objective]] = {
     "reg:squarederror": lambda given: SquaredError(),
+    # Its name before XGBoost 1.0, still found in files.
+    "reg:linear": lambda given: SquaredError(),
     "reg:squaredlogerror": lambda given: SquaredLogError(),
     "binary:logistic": _logistic("binary:logistic"),
     "binary:logitraw": _logistic("binary:logitraw"),

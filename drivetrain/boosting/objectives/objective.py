@@ -79,6 +79,12 @@ def newton_start(g: Gradient, h: Gradient) -> Floats:
     return (-above / np.maximum(below, 1e-6)).astype(np.float32)
 
 
+def one_label(data: Dataset, name: str) -> None:
+    """Raise a ValueError where rows have several labels."""
+    if data.labels.shape[1] != 1:
+        raise ValueError(f"{name} takes one label a row. Got {data.labels.shape[1]}.")
+
+
 def refuse_labels(data: Dataset, wrong: NDArray[np.bool_], wanted: str) -> None:
     """Raise a ValueError that names the first label of which ``wrong`` holds, if there is one."""
     if wrong.any():

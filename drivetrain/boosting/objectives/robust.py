@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import Gradient, one_label, refuse_labels, weighted
 from drivetrain.core.checks import check_real
 
 Floats = NDArray[np.float32]
@@ -120,7 +120,8 @@ class Quantiles:
         return len(self.alphas)
 
     def check(self, data: Dataset) -> None:
-        """Raise a ValueError where a label is not finite."""
+        """Raise a ValueError where a label is not finite, or there are several."""
+        one_label(data, self.name)
         finite_labels(data)
 
     def leaf_quantile(self, group: int) -> float | None:
@@ -174,7 +175,8 @@ class Expectiles:
         return len(self.alphas)
 
     def check(self, data: Dataset) -> None:
-        """Raise a ValueError where a label is not finite."""
+        """Raise a ValueError where a label is not finite, or there are several."""
+        one_label(data, self.name)
         finite_labels(data)
 
     def leaf_quantile(self, group: int) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, refuse_labels
+from drivetrain.boosting.objectives.objective import Gradient, one_label, refuse_labels
 from drivetrain.boosting.objectives.ranking import _numba as kernels
 from drivetrain.boosting.objectives.ranking.lists import Lists, lists_of
 from drivetrain.core.checks import check_choice, check_integer, check_real
@@ -92,8 +92,7 @@ class LambdaRank:
         """Raise a ValueError without queries, or where a label or weight does not fit."""
         if data.group_offsets is None:
             raise ValueError(f"{self.name} needs queries: group_offsets (or qid) is missing.")
-        if data.labels.shape[1] != 1:
-            raise ValueError(f"{self.name} takes one label a row. Got {data.labels.shape[1]}.")
+        one_label(data, self.name)
         longest = int(np.diff(data.group_offsets).max(initial=0))
         if longest > kernels.LONGEST:
             raise ValueError(f"a query must have at most {kernels.LONGEST} rows. Got {longest}.")

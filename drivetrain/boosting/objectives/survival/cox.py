@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.objectives.counts import exponential, log_link
-from drivetrain.boosting.objectives.objective import Gradient, newton_start, refuse_labels, weighted
+from drivetrain.boosting.objectives.objective import (
+    Gradient,
+    newton_start,
+    one_label,
+    refuse_labels,
+    weighted,
+)
 from drivetrain.core.checks import check_choice
 
 Floats = NDArray[np.float32]
@@ -85,8 +91,7 @@ class Cox:
     def check(self, data: Dataset) -> None:
         """Raise a ValueError where a label is not finite, or where there is no event."""
         refuse_labels(data, ~np.isfinite(data.labels), "finite")
-        if data.labels.shape[1] != 1:
-            raise ValueError(f"{self.name} takes one label a row. Got {data.labels.shape[1]}.")
+        one_label(data, self.name)
         if not (data.labels > 0).any():
             raise ValueError("label must be positive in one row at least: all are censored.")
 
