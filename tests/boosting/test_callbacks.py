@@ -8,14 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain.boosting.booster import Booster
-from drivetrain.boosting.callbacks import (
-    Checkpoints,
-    EarlyStopping,
-    History,
-    LearningRates,
-    Run,
-    resume,
-)
+from drivetrain.boosting.callbacks import EarlyStopping, History, LearningRates, Run
+from drivetrain.boosting.checkpoints import Checkpoints, resume
 from drivetrain.boosting.crossvalidation import Folds, cv
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from drivetrain.boosting.callbacks import History
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.linear.training import boost_linear
+from drivetrain.boosting.engines import boost_linear
 from drivetrain.boosting.objectives.squared import SquaredError
 from drivetrain.boosting.training import Settings, Watch, boost
 from drivetrain.gallery.boosting_figures.task import task

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.engines import boost_linear
 from drivetrain.boosting.files.linear import load_any, loads_any, save_any
 from drivetrain.boosting.linear import reference
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.linear.settings import Linear
-from drivetrain.boosting.linear.training import boost_linear
 from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.robust import AbsoluteError
