@@ -68,6 +68,16 @@ def tree(
     return trees(booster)[0]
 
 
+def grown(x: Floats, y: Floats, params: Mapping[str, Any], rounds: int) -> Any:
+    """Return a Booster trained on values and labels.
+
+    Raises:
+        MissingDependency: xgboost is not installed.
+    """
+    xgboost = require("xgboost", "drivetrain[peers]")
+    return xgboost.train(dict(params), xgboost.DMatrix(x, y, nthread=1), rounds)
+
+
 def trees(booster: Any) -> Sequence[Mapping[str, Any]]:
     """Return all trees of a Booster, as its model file has them."""
     model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
