@@ -15,6 +15,7 @@ from drivetrain.boosting.landing import add_tree, landed
 from drivetrain.boosting.walking import walked
 from drivetrain.trees.forest import Forest, join
 from drivetrain.trees.growing._numba import add_value
+from drivetrain.trees.linear_leaves.lines import add_lines
 from drivetrain.trees.planter import Planted
 
 Floats = NDArray[np.float32]
@@ -128,10 +129,17 @@ class PlainScores:
             self._weights = np.append(self._weights, np.ones(len(grown), np.float32))
 
     def add(self, tree: GrownTree) -> None:
-        """Add by leaf for the rows the tree was grown on, by walking for others and for lines."""
+        """Add by leaf for the rows the tree was grown on, by walking for others."""
         if tree.forest.terms is not None:
-            add_tree(self._of.data, tree.forest, self._training, threads=self._of.threads)
-            return
+            add_lines(tree.planted, tree.forest, self._of.data.x, self._training)
+        else:
+            self._add_leaves(tree)
+        if not tree.whole:
+            others = left_out(tree.planted, len(self._training))
+            of = self._of
+            add_tree(of.data, tree.forest, self._training, rows=others, threads=of.threads)
+
+    def _add_leaves(self, tree: GrownTree) -> None:
         width = tree.values.shape[1]
         for k in range(width):
             group = k if tree.group < 0 else tree.group
@@ -141,10 +149,6 @@ class PlainScores:
                 add_value(own, tree.planted.rows_of(leaf), tree.values[leaf, k])
             if own is not column:
                 self._training[:, group] = own
-        if not tree.whole:
-            others = left_out(tree.planted, len(self._training))
-            of = self._of
-            add_tree(of.data, tree.forest, self._training, rows=others, threads=of.threads)
 
     def margin(self, name: str) -> Floats:
         """Return the margins of a watched set, (n, groups)."""
@@ -174,7 +178,9 @@ class DartScores:
         self._data = watched.data
         begun = watched.begin(watched.data)
         label = np.zeros(1) if watched.data.label is None else watched.data.label
-        top = max(float(np.abs(label).max()), float(np.abs(begun).max()))
+        # Survival times may have no upper bound.
+        known = np.abs(label[np.isfinite(label)])
+        top = max(float(known.max(initial=0)), float(np.abs(begun).max()))
         step = _STEP * 2.0 ** np.ceil(np.log2(top)) if top > 0 else _STEP
         self._own = Sums(watched.data, begun, step, watched.threads)
         self._held = {

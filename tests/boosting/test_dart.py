@@ -1,5 +1,6 @@
 """DART: weights as XGBoost's, margins that trees leave without a trace, files both ways."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from drivetrain.boosting import scores
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dart import Dart, choose_dropped, weigh_anew
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.files.linear import dumps_any, loads_any
 from drivetrain.boosting.files.model import load_model, loads, save_model
 from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.robust import AbsoluteError
@@ -200,6 +202,30 @@ def test_first_shapley_values_and_leaves_go_with_the_weights() -> None:
             rounds=model.rounds,
             weights=np.ones(3, np.float32),
         )
+
+
+@functools.cache
+def _texts() -> dict[bool, bytes]:
+    model = fitted("squared", n_estimators=2, growth=Growth(max_depth=2))
+    return {style == "ubj": dumps_any(model, style) for style in ("ubj", "json")}
+
+
+@settings(max_examples=150)
+@given(at=st.integers(0, 10**9), flip=st.integers(1, 255), cut=st.booleans(), kind=st.booleans())
+def test_a_damaged_file_is_an_error_or_a_model(at: int, flip: int, cut: bool, kind: bool) -> None:
+    text = bytearray(_texts()[kind])
+    at %= len(text)
+    if cut:
+        text = text[:at]
+    else:
+        text[at] ^= flip
+    try:
+        model = loads_any(bytes(text))
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    with np.errstate(all="ignore"):
+        assert len(model.margin(np.zeros((3, model.n_features), np.float32))) == 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from drivetrain.boosting.booster import Booster
+from drivetrain.boosting.chunks.datasets import dataset_from_arrays
+from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.files.model import load_model, loads, save_model
 from drivetrain.boosting.objectives.logistic import Softmax
@@ -130,6 +132,27 @@ def test_vectors_for_leaves_share_the_rounds_face(kind: str) -> None:
         model, _ = boost(data, OBJECTIVES[kind], given, watch=watch)
         assert np.array_equal(seen[-1], model.predict(data.x))
         assert model.rounds.tolist() == [parallel * k for k in range(5)]
+
+
+OUTSIDE = {
+    "subsample": {"subsample": 0.5},
+    "forest": {"num_parallel_tree": 3, "subsample": 0.5},
+    "goss": {"sampling_method": "goss"},
+    "gradient_based": {"sampling_method": "gradient_based", "subsample": 0.5},
+    "dart": {"booster": "dart", "dart": Dart(rate_drop=0.3), "subsample": 0.7},
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_values_outside_of_memory_change_nothing(kind: str) -> None:
+    inside = problem("squared")
+    outside = dataset_from_arrays(inside.x, inside.target, rows=90)
+    given = Settings(n_estimators=5, **OUTSIDE[kind])  # type: ignore[arg-type]
+    seen = []
+    for data in (inside, outside):
+        model, history = boost(data, SquaredError(), given, watch=Watch(sets={"t": data}))
+        seen.append((model.margin(inside.x).tobytes(), history))
+    assert seen[0] == seen[1]
 
 
 # Beside XGBoost.

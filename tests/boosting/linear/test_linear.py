@@ -1,5 +1,6 @@
 """Linear boosting: the reference's weights, XGBoost's to the bit, its files, its face."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn.linear_model import ElasticNet
 
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.engines import boost_linear
-from drivetrain.boosting.files.linear import load_any, loads_any, save_any
+from drivetrain.boosting.files.linear import dumps_any, load_any, loads_any, save_any
 from drivetrain.boosting.linear import reference
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.linear.settings import Linear
@@ -240,6 +241,30 @@ def test_a_damaged_file_is_named(change: dict, words: str, tmp_path: Path) -> No
     whole["learner"]["gradient_booster"]["model"] |= change
     with pytest.raises(ValueError, match=words):
         loads_any(json.dumps(whole).encode())
+
+
+@functools.cache
+def _texts() -> dict[bool, bytes]:
+    model, _ = boost_linear(problem("softprob"), OBJECTIVES["softprob"], linear(2))
+    return {style == "ubj": dumps_any(model, style) for style in ("ubj", "json")}
+
+
+@settings(max_examples=150)
+@given(at=st.integers(0, 10**9), flip=st.integers(1, 255), cut=st.booleans(), kind=st.booleans())
+def test_a_damaged_file_is_an_error_or_a_model(at: int, flip: int, cut: bool, kind: bool) -> None:
+    text = bytearray(_texts()[kind])
+    at %= len(text)
+    if cut:
+        text = text[:at]
+    else:
+        text[at] ^= flip
+    try:
+        model = loads_any(bytes(text))
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    with np.errstate(all="ignore"):
+        assert len(model.margin(np.zeros((3, model.n_features), np.float32))) == 3
 
 
 # Beside XGBoost.
