@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.answers import Flags, Model, fitting, margin_of, predicted, sliced
-from drivetrain.boosting.compat.dumps import called, dumps_of, trees_of
 from drivetrain.boosting.compat.evaluation import CustomMetric, evaluate, evaluate_theirs, line
-from drivetrain.boosting.compat.importance import scores_of
+from drivetrain.boosting.compat.inspected import Inspected
 from drivetrain.boosting.compat.losses import Slopes
 from drivetrain.boosting.compat.matrix import DMatrix
-from drivetrain.boosting.compat.nodes import frame_of, histogram_of
+from drivetrain.boosting.compat.words import Words
 from drivetrain.boosting.compat.work import Work
 from drivetrain.boosting.files.linear import load_any, loads_any, save_any
-from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.params import Params, metrics_of, named
 from drivetrain.boosting.threads import threads_of
 from drivetrain.core.checks import check_choice
@@ -26,7 +24,7 @@ from drivetrain.core.checks import check_choice
 _TRACKED = ("best_iteration", "best_score")
 
 
-class Booster:
+class Booster(Words, Inspected):
     """A trained model, or one in training, with XGBoost's methods.
 
     Args:
@@ -325,157 +323,3 @@ class Booster:
 
     def __iter__(self) -> Iterator["Booster"]:
         return (self[k] for k in range(len(self.model)))
-
-    def attr(self, key: str) -> str | None:
-        """Return a word stored with the model, or None."""
-        return self._attributes.get(key)
-
-    def attributes(self) -> dict[str, str]:
-        """Return all words stored with the model."""
-        return dict(self._attributes)
-
-    def set_attr(self, **words: Any) -> None:
-        """Store words with the model; None removes one."""
-        for name, word in words.items():
-            if word is None:
-                self._attributes.pop(name, None)
-            else:
-                self._attributes[name] = str(word)
-
-    @property
-    def best_iteration(self) -> int:
-        """The round early stopping chose.
-
-        Raises:
-            AttributeError: Training did not stop early.
-        """
-        return int(self._tracked("best_iteration"))
-
-    @best_iteration.setter
-    def best_iteration(self, value: int) -> None:
-        self.set_attr(best_iteration=value)
-
-    @property
-    def best_score(self) -> float:
-        """The value early stopping chose that round for.
-
-        Raises:
-            AttributeError: Training did not stop early.
-        """
-        return float(self._tracked("best_score"))
-
-    @best_score.setter
-    def best_score(self, value: float) -> None:
-        self.set_attr(best_score=repr(float(value)))
-
-    def _tracked(self, name: str) -> str:
-        if name not in self._attributes:
-            raise AttributeError(f"`{name}` is only defined when early stopping is used.")
-        return self._attributes[name]
-
-    def num_boosted_rounds(self) -> int:
-        """Return the number of rounds."""
-        return len(self.model)
-
-    def num_features(self) -> int:
-        """Return the number of features."""
-        return self.model.n_features
-
-    @property
-    def feature_names(self) -> list[str] | None:
-        """The features' names, or None."""
-        return list(self.model.feature_names) or None
-
-    @feature_names.setter
-    def feature_names(self, names: Sequence[str] | None) -> None:
-        self._model = replace(self.model, feature_names=tuple(map(str, names or ())))
-
-    @property
-    def feature_types(self) -> list[str] | None:
-        """XGBoost's word for each feature, or None."""
-        return list(self.model.feature_types) or None
-
-    @feature_types.setter
-    def feature_types(self, types: Sequence[str] | None) -> None:
-        self._model = replace(self.model, feature_types=tuple(map(str, types or ())))
-
-    def get_categories(self) -> dict[str, tuple[object, ...]]:
-        """Return what the numbers of each categorical feature stand for, by its name."""
-        model = self.model
-        if isinstance(model, LinearBooster):
-            return {}
-        names = called(model, "").names
-        return {name: words for name, words in zip(names, model.categories) if words}
-
-    def get_score(
-        self, fmap: str | Path = "", importance_type: str = "weight"
-    ) -> dict[str, float | list[float]]:
-        """Return the importance of each feature that was split on; a linear model's weights.
-
-        Args:
-            fmap: A file of feature names.
-            importance_type: ``weight`` (number of splits), ``gain``, ``cover`` (means), or
-                ``total_gain``, ``total_cover``.
-
-        Raises:
-            ValueError: Another word.
-        """
-        return scores_of(self.model, importance_type, called(self.model, fmap).names)
-
-    def get_fscore(self, fmap: str | Path = "") -> dict[str, float | list[float]]:
-        """Return how often each feature was split on."""
-        return self.get_score(fmap)
-
-    def get_dump(
-        self, fmap: str | Path = "", with_stats: bool = False, dump_format: str = "text"
-    ) -> list[str]:
-        """Return each tree in XGBoost's own writing.
-
-        Args:
-            fmap: A file of feature names.
-            with_stats: Whether gain and cover are shown.
-            dump_format: ``text``, ``json`` or ``dot``.
-
-        Raises:
-            ValueError: Another format.
-        """
-        return dumps_of(self.model, fmap, stats=with_stats, style=dump_format)
-
-    def dump_model(
-        self,
-        fout: str | Path,
-        fmap: str | Path = "",
-        with_stats: bool = False,
-        dump_format: str = "text",
-    ) -> None:
-        """Write each tree in XGBoost's own writing to a file."""
-        trees = self.get_dump(fmap, with_stats, dump_format)
-        if dump_format == "json":
-            text = "[\n" + ",\n".join(trees) + "\n]"
-        else:
-            text = "".join(f"booster[{t}]:\n{tree}" for t, tree in enumerate(trees))
-        Path(fout).write_text(text)
-
-    def trees_to_dataframe(self, fmap: str | Path = "") -> Any:
-        """Return every node of every tree as a row of a pandas data frame.
-
-        Raises:
-            MissingDependency: pandas is not installed.
-            ValueError: A linear model.
-        """
-        return frame_of(trees_of(self.model), called(self.model, fmap))
-
-    def get_split_value_histogram(
-        self,
-        feature: str,
-        fmap: str | Path = "",
-        bins: int | None = None,
-        as_pandas: bool = True,
-    ) -> Any:
-        """Return how often a feature was split at which values.
-
-        Raises:
-            ValueError: The feature's splits are sets of categories, or there are no trees.
-        """
-        forest = trees_of(self.model)
-        return histogram_of(forest, called(self.model, fmap), feature, bins, as_pandas)

@@ -20,16 +20,17 @@ from drivetrain.boosting.answers import (
 )
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.callbacks import History
-from drivetrain.boosting.compat.importance import importances
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.estimators.inputs import known_table, rows_of
 from drivetrain.boosting.estimators.parameters import Parameters
 from drivetrain.boosting.files.linear import load_any, save_any
 from drivetrain.boosting.frames.table import Columns
+from drivetrain.boosting.importance import importance
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.tables import CLASSES
 from drivetrain.boosting.threads import threads_of
-from drivetrain.core.checks import check_integer
+from drivetrain.core.checks import check_choice, check_integer
+from drivetrain.trees.importance import SPLIT_KINDS
 
 Floats = NDArray[np.float32]
 Rounds = tuple[int, int] | None
@@ -137,7 +138,8 @@ class Fitted(Parameters):
         if isinstance(model, LinearBooster):
             held = np.abs(model.weights).sum(axis=1, dtype=np.float64)
         else:
-            held = importances(model, self.importance_type)[0]
+            check_choice("importance_type", self.importance_type, SPLIT_KINDS)
+            held = importance(model, self.importance_type)
         whole = held.sum()
         return (held / whole if whole else held).astype(np.float32)
 
