@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.files.model import load_model, loads, save_model, to_object
+from drivetrain.boosting.files.model import encode, load_model, loads, save_model, to_object
 from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.training import Settings, boost
+from drivetrain.trees.shap.explainer import Explainer
 
 N = 240
 OBJECTIVES: dict[str, dict[str, Any]] = {
@@ -204,6 +207,74 @@ def test_models_of_every_booster_are_read() -> None:
             assert np.array_equal(again.margin(data.x), told), name
 
 
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:.*manually specified the `updater`")
+def test_xgboost_works_on_with_our_files(tmp_path: Path) -> None:
+    """It explains, slices, refreshes and continues them: what we leave out it does not need."""
+    xgboost = pytest.importorskip("xgboost")
+    # To go on training it wants the file's words in the data: numbers alone go with none.
+    model = replace(_with_words(), categories=())
+    path = tmp_path / "m.ubj"
+    save_model(model, path)
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.normal(size=N), rng.integers(0, 3, N), rng.integers(0, 4, N)], axis=1)
+    x = x.astype(np.float32)
+    label = model.predict(x) + 1
+    data = xgboost.DMatrix(
+        x, label, feature_names=["a", "tree", "size"], feature_types=["float", "c", "c"]
+    )
+    theirs = xgboost.Booster(model_file=str(path))
+    base = model.objective.to_margin(model.base_score)
+    explainer = Explainer(model.forest)
+    # Shares are of size 1 and summed in float32 there, over three trees of some fifty leaves.
+    far = 50 * 3 * float(np.finfo(np.float32).eps)
+    shares = theirs.predict(data, pred_contribs=True)
+    assert np.abs(shares - explainer.values(x, base)[:, 0]).max() < far
+    pairs = theirs.predict(data, pred_interactions=True)
+    assert np.abs(pairs - explainer.interactions(x, base)[:, 0]).max() < far
+    rough = theirs.predict(data, pred_contribs=True, approx_contribs=True)
+    assert np.abs(rough.sum(axis=1) - theirs.predict(data)).max() < far
+    assert np.array_equal(theirs[:2].predict(data), model.first(2).predict(x))
+    longer = loads(bytes(xgboost.train({}, data, 2, xgb_model=str(path)).save_raw("ubj")))
+    assert len(longer) == 5
+    assert np.array_equal(longer.first(3).margin(x), model.margin(x))
+    update = {"process_type": "update", "updater": "refresh"}
+    again = xgboost.train(update, data, 3, xgb_model=str(path))
+    assert len(loads(bytes(again.save_raw("ubj")))) == 3
+
+
+@settings(deadline=None, max_examples=150)
+@given(at=st.integers(0, 10**9), flip=st.integers(1, 255), cut=st.booleans(), kind=st.booleans())
+def test_damage_around_words_and_weights_is_an_error_or_a_model(
+    at: int, flip: int, cut: bool, kind: bool
+) -> None:
+    text = bytearray(_TEXTS[kind])
+    at %= len(text)
+    if cut:
+        text = text[:at]
+    else:
+        text[at] ^= flip
+    try:
+        model = loads(bytes(text))
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    assert model.margin(np.ones((3, model.n_features), np.float32)).shape[0] == 3
+
+
+def _texts() -> dict[bool, bytes]:
+    """Return a model of dropped trees with words, in both forms."""
+    model = _with_words()
+    weights = np.array([0.5, 1, 0.25], np.float32)
+    return {
+        kind: encode(to_object(replace(model, weights=weights)), "ubj" if kind else "json")
+        for kind in (True, False)
+    }
+
+
+_TEXTS = _texts()
+
+
 def _listed(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else float(value)
 
@@ -218,6 +289,19 @@ def _changed(change: Any) -> bytes:
     ("change", "words"),
     [
         (lambda w, le, m: w.update(version=[4, 0, 1]), "version of the model is 4.0.1"),
+        (
+            lambda w, le, m: (
+                w.update(version=[3, 4, 1]),
+                le["learner_model_param"].update(num_target="2"),
+                le.update(
+                    objective={
+                        "name": "reg:expectileerror",
+                        "expectile_loss_param": {"expectile_alpha": "[1E-1,5E-1]"},
+                    }
+                ),
+            ),
+            "several expectiles of XGBoost 3.3 and newer",
+        ),
         (lambda w, le, m: le.update(feature_types=["c"]), "feature_types must hold 3 words"),
         (lambda w, le, m: le.update(feature_types=7), "a list in 'feature_types'. Got int"),
         (lambda w, le, m: le.update(feature_names="abc"), "a list in 'feature_names'. Got str"),
@@ -274,7 +358,7 @@ x[:, 2] = rng.integers(0, 6, 200)
 x[rng.random(x.shape) < 0.1] = np.nan
 y = np.nan_to_num(x[:, 0] * x[:, 1]) + (x[:, 2] == 2)
 given = {
-    "reg:squarederror": {}, "reg:expectileerror": {"expectile_alpha": [0.2, 0.6]},
+    "reg:squarederror": {}, "reg:expectileerror": {"expectile_alpha": [0.2]},
     "reg:quantileerror": {"quantile_alpha": [0.2, 0.6]}, "reg:absoluteerror": {},
     "multi:softprob": {"num_class": 3},
 }
