@@ -58,6 +58,9 @@ class Fit:
         check_integer("rounds", self.rounds, low=1)
         check_integer("early_stopping", self.early_stopping, low=0)
         check_integer("seed", self.seed, low=0)
+        if self.resume and self.trees.booster != "gbtree":
+            # Dropped trees and lines change what is there: the best state is all they keep.
+            raise ValueError(f"--resume goes on with gbtree only. Got {self.trees.booster}.")
         for one, other in (("resume", "start"), ("no_report", "report")):
             if getattr(self, one) and getattr(self, other):
                 raise ValueError(f"--{one.replace('_', '-')} and --{other} exclude each other.")

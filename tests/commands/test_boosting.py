@@ -341,6 +341,7 @@ def test_the_best_round_is_the_first_of_the_best() -> None:
         (["fit", "iris.csv", "--target", "species", "--valid", "one.csv"], "has no column"),
         (["fit", "iris.csv", "--target", "species", "--time", "a", "--group", "b"], "only one"),
         (["fit", "iris.csv", "--target", "species", "--resume", "--start", "m"], "exclude"),
+        (["fit", "ill.csv", "--target", "age", "--resume", "--booster", "dart"], "gbtree only"),
         (["fit", "iris.csv", "--target", "species", "--start", "none.ubj"], "none.ubj"),
         (["fit", "ill.csv", "--target", "progress", "--start", "model.ubj"], "features. Got 5"),
         (["fit", "iris.csv", "--target", "species", "--resume", "--max-depth", "2"], "was 6 in"),

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.linear.training import boost_linear
+from drivetrain.boosting.engines import boost_any
 from drivetrain.boosting.objectives.named import objective_named
 from drivetrain.boosting.tables import Encoded
 from drivetrain.boosting.training import Settings, Watch, boost
@@ -82,8 +82,7 @@ def subject(kind, objective, classes=(), booster="gbtree", rounds=12, **given):
     loss = objective_named(objective, {"num_class": 3, "quantile_alpha": (0.1, 0.5, 0.9)})
     how = Settings(n_estimators=rounds, growth=Growth(max_depth=4), booster=booster)
     watch = Watch(sets={"fitted": train, "held out": held})
-    run = boost_linear if booster == "gblinear" else boost
-    model, history = run(train, loss, how, watch=watch)
+    model, history = boost_any(train, loss, how, watch=watch)
     return Subject(
         model=model, train=train, held=held, history=history, classes=classes, target="y",
         settings={"rounds": rounds, "ignore": (), "valid": None}, seconds=1.0,

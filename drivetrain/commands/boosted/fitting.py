@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.linear.booster import LinearBooster
-from drivetrain.boosting.linear.training import boost_linear
+from drivetrain.boosting.engines import boost_any
 from drivetrain.boosting.metrics import RISING
 from drivetrain.boosting.tables import Model
-from drivetrain.boosting.training import History, Settings, Watch, boost
+from drivetrain.boosting.training import History, Settings, Watch
 from drivetrain.commands.boosted.rows import Parted
 from drivetrain.core.progress import progress
 
@@ -78,55 +76,33 @@ def fit(
         start: A model to go on from.
         history: What was seen of that model's rounds; they count for the patience.
     """
-    seen: History = {} if history is None else json.loads(json.dumps(history))
-    if seen and _exhausted(seen, patience):
+    if history and _exhausted(history, patience):
         settings = replace(settings, n_estimators=0)
     begun = time.perf_counter()
     with interruptible() as asked, progress("fit", settings.n_estimators) as advance:
 
         def after(number: int, now: History) -> bool:
-            _append(seen, now)
-            metric = list(seen[HELD])[-1]
-            values = seen[HELD][metric]
+            metric, values = list(now[HELD].items())[-1]
             best = best_round(values, metric)
             advance(f"{metric} {values[-1]:.5g}, best {values[best]:.5g}  {sparkline(values)}")
-            return asked() or _exhausted(seen, patience)
+            return asked()
 
-        sets = {FITTED: _sample(parted.train), HELD: parted.held}
-        watch = Watch(sets=sets, metrics=metrics, after_round=after)
-        model = _run(parted, settings, watch, patience, start)
-    if patience and seen and isinstance(model, Booster):
-        metric = list(seen[HELD])[-1]
-        before = len(model) - len(seen[HELD][metric])
-        model = replace(model, best_round=before + best_round(seen[HELD][metric], metric))
+        watch = Watch(
+            sets={FITTED: _sample(parted.train), HELD: parted.held},
+            metrics=metrics,
+            patience=patience,
+            after_round=after,
+            history=history,
+        )
+        model, seen = boost_any(parted.train, parted.objective, settings, watch=watch, start=start)
     return Fitted(
         model=model, history=seen, seconds=time.perf_counter() - begun, interrupted=asked()
     )
 
 
-def _run(
-    parted: Parted, settings: Settings, watch: Watch, patience: int, start: Model | None
-) -> Model:
-    if settings.booster == "gblinear":
-        if isinstance(start, Booster):
-            raise ValueError("start must be a linear model for booster gblinear. Got trees.")
-        # Weights keep no history: the best must be kept on the way.
-        watch = replace(watch, patience=patience)
-        return boost_linear(parted.train, parted.objective, settings, watch=watch, start=start)[0]
-    if isinstance(start, LinearBooster):
-        raise ValueError(f"start must be trees for booster {settings.booster}. Got a linear model.")
-    return boost(parted.train, parted.objective, settings, watch=watch, start=start)[0]
-
-
 def _exhausted(seen: History, patience: int) -> bool:
     metric, values = list(seen[HELD].items())[-1]
     return bool(patience) and len(values) - 1 - best_round(values, metric) >= patience
-
-
-def _append(seen: History, now: Mapping[str, Mapping[str, list[float]]]) -> None:
-    for name, metrics in now.items():
-        for metric, values in metrics.items():
-            seen.setdefault(name, {}).setdefault(metric, []).append(values[-1])
 
 
 def _sample(data: Dataset) -> Dataset:

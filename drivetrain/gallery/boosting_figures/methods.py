@@ -1,17 +1,15 @@
 """Ways to grow: exact, approximate and histogram trees, dropped trees, and no trees at all."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from drivetrain.boosting.callbacks import History
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.engines import boost_linear
+from drivetrain.boosting.engines import boost_any
 from drivetrain.boosting.objectives.squared import SquaredError
-from drivetrain.boosting.training import Settings, Watch, boost
+from drivetrain.boosting.training import Settings, Watch
 from drivetrain.gallery.boosting_figures.task import task
 from drivetrain.gallery.page.draw import HALF, end_labels, panel
 from drivetrain.gallery.page.palette import BLUE, GOLD, INK, MUTED, ORANGE, PURPLE, TEAL
@@ -69,10 +67,7 @@ def figure(seed: int) -> Figure:
 def curve(train: Dataset, held: Dataset, given: dict[str, Any]) -> list[float]:
     """Return the error on the held-out rows after each round."""
     settings = Settings(n_estimators=ROUNDS, learning_rate=0.1, **given)
-    run: Callable[..., tuple[Any, History]] = (
-        boost_linear if settings.booster == "gblinear" else boost
-    )
-    _, history = run(train, SquaredError(), settings, watch=Watch(sets={"held": held}))
+    _, history = boost_any(train, SquaredError(), settings, watch=Watch(sets={"held": held}))
     return history["held"]["rmse"]
 
 

@@ -105,7 +105,11 @@ def _panel(
             marks = [
                 Line2D([], [], color=ink, label=brief(one, 12)) for ink, one in zip(_INKS, key)
             ]
-            ax.legend(handles=marks, frameon=False, fontsize=10, labelcolor=MUTED, handlelength=1)
+            ax.legend(
+                handles=marks, frameon=False, fontsize=10, labelcolor=MUTED, handlelength=0.8,
+                loc="lower left", bbox_to_anchor=(-0.05, 1.1), ncols=3, columnspacing=0.9,
+                borderaxespad=0, handletextpad=0.4,
+            )  # fmt: skip
         ax.set_ylabel(brief(what, 26))
         ax.locator_params(axis="y", nbins=5)
 

@@ -11,6 +11,7 @@ from drivetrain.gallery.page.draw import FULL, panel
 from drivetrain.gallery.page.palette import BLUE, INK, MUTED, PURPLE, TEAL
 from drivetrain.gallery.page.section import Figure, Table
 from drivetrain.trees.forest import Forest
+from drivetrain.trees.importance import split_importance
 
 SHOWN = 15
 _INKS = {"total gain": BLUE, "splits": TEAL, "total cover": PURPLE}
@@ -18,22 +19,14 @@ _INKS = {"total gain": BLUE, "splits": TEAL, "total cover": PURPLE}
 
 def measured(forest: Forest) -> dict[str, NDArray[np.float64]]:
     """Return sums and means over the splits on each feature, (F,) each; 0 where it has none."""
-    inner = ~forest.is_leaf
-    feature = forest.feature[inner]
-
-    def summed(values: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
-        return np.bincount(feature, values, forest.n_features).astype(np.float64)
-
-    splits = summed()
-    gain, cover = summed(forest.gain[inner]), summed(forest.cover[inner])
-    some = np.maximum(splits, 1)
-    return {
-        "total gain": gain,
-        "splits": splits,
-        "total cover": cover,
-        "gain": gain / some,
-        "cover": cover / some,
+    kinds = {
+        "total gain": "total_gain",
+        "splits": "weight",
+        "total cover": "total_cover",
+        "gain": "gain",
+        "cover": "cover",
     }
+    return {name: split_importance(forest, kind).astype(float) for name, kind in kinds.items()}
 
 
 def figure(subject: Subject) -> Figure | None:
