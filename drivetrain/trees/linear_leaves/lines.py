@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from drivetrain.trees.forest import Forest, Terms
 from drivetrain.trees.growing.settings import Growth
-from drivetrain.trees.linear_leaves._numba import moments
+from drivetrain.trees.linear_leaves._numba import add_to_margin, moments
 from drivetrain.trees.planter import Gradient, Planted
 from drivetrain.trees.vector import reference
 
@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 # Directions of a leaf's features in which they vary less than this share are left out: the
 # moments are sums of float64 and know no more.
 _FLAT = 1e-9
+_RUNS = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +93,26 @@ def fit_lines(
     return _terms(planted, (offsets, features), coefficient, constant)
 
 
+def add_lines(
+    planted: Planted, forest: Forest, x: NDArray[np.float32], margin: NDArray[np.float32]
+) -> None:
+    """Add a tree's lines to the margins of the rows it was grown on, to the bits of prediction.
+
+    Args:
+        planted: The tree, and where its rows ended.
+        forest: The same tree, shrunk.
+        x: Values of all rows, (n, F).
+        margin: What is added to, (n, groups).
+    """
+    terms = forest.terms
+    assert terms is not None
+    add_to_margin(
+        x, planted.rows, planted.ends, planted.leaves, forest.value[planted.leaves, 0],
+        terms.offsets, terms.feature, terms.coefficient, terms.constant, int(forest.group[0]),
+        margin,
+    )  # fmt: skip
+
+
 def _moments(
     planted: Planted,
     x: NDArray[np.float32],
@@ -120,7 +141,10 @@ def _moments(
     if executor is None:
         one(0, len(size))
     else:
-        list(executor.map(one, range(len(size)), range(1, len(size) + 1)))
+        # A few runs of leaves of about as many rows: more runs than threads are likely.
+        wanted = np.linspace(planted.ends[0], planted.ends[-1], _RUNS + 1)[1:-1]
+        cuts = [0, *np.searchsorted(planted.ends, wanted).tolist(), len(size)]
+        list(executor.map(one, cuts[:-1], cuts[1:]))
     return made
 
 

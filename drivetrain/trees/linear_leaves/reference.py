@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 def line(
     x: Floats, g: Floats, h: Floats, linear_lambda: float, growth: Growth
 ) -> tuple[float, Floats]:
-    """Return c and b of f(x) = c + b·x; b is the shortest where several do.
+    """Return c and b of f(x) = c + b·x; b is the shortest, by the features' spread, of several.
 
     Args:
         x: The features on the leaf's path, of its rows that miss none, (m, d).
@@ -34,7 +34,10 @@ def line(
     m = h @ x / h.sum()
     centred = x - m
     normal = centred.T @ (h[:, None] * centred) + linear_lambda * np.eye(x.shape[1])
-    b = -np.linalg.pinv(normal, rcond=1e-9, hermitian=True) @ (centred.T @ g)
+    spread = np.sqrt(np.diag(normal))
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = np.linalg.pinv(normal / np.outer(spread, spread), rcond=1e-9, hermitian=True)
+    b = -(scaled @ (centred.T @ g / spread)) / spread
     return weight(float(g.sum()), float(h.sum()), growth) - float(b @ m), b
 
 
