@@ -15,7 +15,7 @@ from drivetrain.boosting.gradients import checked_gradients
 from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
-from drivetrain.boosting.objectives.stages import stage_of
+from drivetrain.boosting.objectives.stages import continued, stage_of
 from drivetrain.boosting.planters import planter_for
 from drivetrain.boosting.sampling import Sample, draw_rows, seed_of
 from drivetrain.boosting.scores import DartScores, GrownTree, PlainScores, Scores, Watched
@@ -49,6 +49,8 @@ class Rounds:
         start: Booster | None = None,
     ) -> None:
         self.data = data
+        if start is not None:
+            objective = continued(objective, start.objective)
         self.objective = objective
         self.stage = stage_of(objective, data, threads=settings.threads)
         self.settings = settings

@@ -14,9 +14,11 @@ from drivetrain.boosting.crossvalidation import Folds, cv
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.engines import boost_any
-from drivetrain.boosting.files.model import save_model
+from drivetrain.boosting.files.model import load_model, save_model
 from drivetrain.boosting.linear.settings import Linear
 from drivetrain.boosting.objectives.logistic import Logistic
+from drivetrain.boosting.objectives.named import objective_named
+from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.objectives.squared import SquaredError
 from drivetrain.boosting.training import Settings, Watch, boost
 
@@ -222,6 +224,28 @@ def test_a_checkpoint_goes_on_with_nothing_lost(kind: str, tmp_path: Path) -> No
     assert on.best_round == whole.best_round and len(on) == len(whole)
     assert on.margin(HELD.x).tobytes() == whole.margin(HELD.x).tobytes()
     assert on.attributes == whole.attributes
+
+
+def test_what_a_ranker_learned_of_places_goes_on_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 4)).astype(np.float32)
+    y = np.clip(np.round(x[:, 0] + rng.normal(size=400) + 2), 0, 4).astype(np.float32)
+    data = Dataset(x=x, label=y, group_offsets=np.arange(0, 401, 20))
+
+    def loss(**given_: object) -> Objective:
+        return objective_named("rank:ndcg", {"lambdarank_unbiased": True} | given_)
+
+    once, _ = boost(data, loss(), Settings(n_estimators=6))
+    half, _ = boost(data, loss(), Settings(n_estimators=3))
+    save_model(half, tmp_path / "half.ubj")
+    start = load_model(tmp_path / "half.ubj")
+    both, _ = boost(data, loss(), Settings(n_estimators=3), start=start)
+    assert once.margin(x).tobytes() == both.margin(x).tobytes()
+    # Another loss has nothing to go on from.
+    other = loss(lambdarank_bias_norm=2.0)
+    again, _ = boost(data, other, Settings(n_estimators=3), start=start)
+    fresh = {one.tobytes() for one in (again.margin(x), both.margin(x))}
+    assert len(fresh) == 2
 
 
 def test_a_model_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from drivetrain.boosting.linear import _numba as kernels
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.linear.settings import Linear
 from drivetrain.boosting.objectives.objective import Objective
-from drivetrain.boosting.objectives.stages import stage_of
+from drivetrain.boosting.objectives.stages import continued, stage_of
 
 if TYPE_CHECKING:
     from drivetrain.boosting.training import Settings
@@ -49,6 +49,8 @@ class LinearRounds:
     ) -> None:
         for one in (data, *(sets or {}).values()):
             _check(one)
+        if start is not None:
+            objective = continued(objective, start.objective)
         self.data, self.objective, self.settings = data, objective, settings
         self.stage = stage_of(objective, data, threads=settings.threads)
         self.linear: Linear = settings.linear

@@ -40,6 +40,25 @@ class Staged(Protocol):
 
 
 @runtime_checkable
+class Learning(Protocol):
+    """An objective that has learned something of its own from the rounds so far."""
+
+    def continued(self, before: Objective) -> Objective:
+        """Return the objective with what ``before`` has learned, if that is the same loss."""
+        ...
+
+
+def continued(objective: Objective, before: Objective) -> Objective:
+    """Return the objective as it goes on from a model's.
+
+    Args:
+        objective: What is to be minimized.
+        before: The objective of the model that is continued.
+    """
+    return objective.continued(before) if isinstance(objective, Learning) else objective
+
+
+@runtime_checkable
 class Evaluated(Protocol):
     """An objective whose metrics look at something else than its predictions."""
 

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, one_label, refuse_labels
+from drivetrain.boosting.objectives.objective import (
+    Gradient,
+    Objective,
+    one_label,
+    refuse_labels,
+)
 from drivetrain.boosting.objectives.ranking import _numba as kernels
 from drivetrain.boosting.objectives.ranking.lists import Lists, lists_of
 from drivetrain.core.checks import check_choice, check_integer, check_real
@@ -109,6 +114,13 @@ class LambdaRank:
     def stage(self, data: Dataset, *, threads: int = 1) -> "Ranking":
         """Return the objective at work on the data."""
         return Ranking(self, data, threads=threads)
+
+    def continued(self, before: Objective) -> "LambdaRank":
+        """Return the loss with the bias of places that the same loss has estimated before."""
+        if self.t_plus or not isinstance(before, LambdaRank):
+            return self
+        same = replace(before, t_plus=(), t_minus=()) == self
+        return before if same else self
 
     def start(self, data: Dataset) -> Floats:
         """Return 0: only differences count."""
