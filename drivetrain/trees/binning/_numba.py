@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 _SIGN = np.uint32(0x80000000)
 # A sort of 32 bits in four passes: with longer digits the places no longer stay in the cache.
 _DIGIT = 8
-_DIGITS = 4
-_PLACES = 1 << _DIGIT
+DIGITS = 4
+PLACES = 1 << _DIGIT
 
 
 @njit(nogil=True, cache=True)
 def sort_column(
-    x: NDArray[np.float32], feature: int, keys: NDArray[np.uint32], spare: NDArray[np.uint32]
+    x: NDArray[np.float32],
+    feature: int,
+    keys: NDArray[np.uint32],
+    spare: NDArray[np.uint32],
+    counts: NDArray[np.int64],
 ) -> int:
     """Sort a column's values but NaN, -0.0 as 0.0; return how many there are.
 
@@ -25,9 +29,12 @@ def sort_column(
         feature: The column.
         keys: Room, (n,); holds the bits of the sorted values after.
         spare: Room, (n,).
+        counts: Room, (DIGITS, PLACES).
     """
-    counts = np.zeros((_DIGITS, _PLACES), np.int64)
-    low = np.uint32(_PLACES - 1)
+    for d in range(DIGITS):
+        for b in range(PLACES):
+            counts[d, b] = 0
+    low = np.uint32(PLACES - 1)
     one = np.uint64(1)
     m = np.uint64(0)
     for i in range(len(x)):
@@ -38,14 +45,14 @@ def sort_column(
         key = bits ^ (np.uint32(np.int32(bits) >> np.int32(31)) | _SIGN)
         keys[m] = key
         m += one
-        for d in range(_DIGITS):
+        for d in range(DIGITS):
             counts[d, np.uint64((key >> np.uint32(_DIGIT * d)) & low)] += 1
     source = keys
     target = spare
-    for d in range(_DIGITS):
+    for d in range(DIGITS):
         own = counts[d]
         before = 0
-        for b in range(_PLACES):
+        for b in range(PLACES):
             held = own[b]
             own[b] = before
             before += held
@@ -132,6 +139,8 @@ def bin_block(
     rows: NDArray[np.unsignedinteger],
     columns: NDArray[np.unsignedinteger],
     start: int,
+    values: NDArray[np.float32],
+    places: NDArray[np.uint32],
 ) -> None:
     """Write the bins of a block of rows in both layouts.
 
@@ -143,10 +152,10 @@ def bin_block(
         rows: Bins by row, (n, stride).
         columns: Bins by feature, (F, n).
         start: The block's first row.
+        values: Room, (>= m,).
+        places: Room, (>= m,).
     """
     m, features = block.shape
-    values = np.empty(m, np.float32)
-    places = np.empty(m, np.uint32)
     first = np.uint32(1) << np.uint32(steps - 1)
     for f in range(features):
         cuts = searched[f]

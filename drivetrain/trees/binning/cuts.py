@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.trees.binning._numba import greedy_ends, run_lengths, sort_column
+from drivetrain.trees.binning._numba import (
+    DIGITS,
+    PLACES,
+    greedy_ends,
+    run_lengths,
+    sort_column,
+)
 
 Floats = NDArray[np.float32]
 # Where a column is sorted: its keys, as many again, and how often each value occurs.
@@ -72,7 +78,8 @@ def _room(n: int) -> Room:
 
 def _cuts_of(x: Floats, feature: int, *, max_bins: int, room: Room) -> tuple[Floats, np.float32]:
     keys, spare, counts = room
-    ordered = keys[: sort_column(x, feature, keys, spare)].view(np.float32)
+    digits = np.empty((DIGITS, PLACES), np.int64)
+    ordered = keys[: sort_column(x, feature, keys, spare, digits)].view(np.float32)
     if not len(ordered):
         return np.array([1e-5], np.float32), np.float32(-1e-5)
     values = spare[: len(ordered)].view(np.float32)

@@ -78,7 +78,9 @@ def bin_matrix(
 
     def one(start: int) -> None:
         block = np.ascontiguousarray(x[start : start + _BLOCK], np.float32)
-        bin_block(block, searched, shift, (1 << shift) - 1, rows, columns, start)
+        values, places = np.empty(len(block), np.float32), np.empty(len(block), np.uint32)
+        missing = (1 << shift) - 1
+        bin_block(block, searched, shift, missing, rows, columns, start, values, places)
 
     list((executor.map if executor else map)(one, range(0, n, _BLOCK)))
     code = (1 << shift) - 1

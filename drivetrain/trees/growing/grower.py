@@ -153,7 +153,9 @@ class Grower:
         leaves = space.nodes[:count, tree.CLOSED]
         leaves = leaves[np.argsort(nodes[leaves, tree.START], kind="stable")]
         left = nodes[:, tree.LEFT].copy()
-        # What was split ahead and not chosen is a leaf.
+        # What was split ahead and not chosen is a leaf: its rows go back to their order.
+        for leaf in leaves[left[leaves] >= 0]:
+            space.rows[0, slice(*nodes[leaf, [tree.START, tree.STOP]])].sort()
         left[leaves] = -1
         return Grown(
             left=left,

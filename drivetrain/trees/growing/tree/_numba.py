@@ -586,35 +586,6 @@ def _add_pieces(thread: int, packed: Ints, table: Table, space: Space) -> None:
 
 
 @njit(**INNER)
-def _rise(rows: NDArray[np.uint32], spare: NDArray[np.uint32]) -> None:
-    """Sort rows that lie in a few rising runs, by merging neighbours."""
-    n = len(rows)
-    runs = 2
-    while runs > 1:
-        runs = 0
-        begin = 0
-        while begin < n:
-            middle = begin + 1
-            while middle < n and rows[middle] > rows[middle - 1]:
-                middle += 1
-            end = min(middle + 1, n)
-            while end < n and rows[end] > rows[end - 1]:
-                end += 1
-            a, b = begin, middle
-            for k in range(begin, end):
-                if b >= end or (a < middle and rows[a] < rows[b]):
-                    spare[k] = rows[a]
-                    a += 1
-                else:
-                    spare[k] = rows[b]
-                    b += 1
-            begin = end
-            runs += 1
-        for i in range(n):
-            rows[i] = spare[i]
-
-
-@njit(**INNER)
 def _weigh_leaves(pairs: Pairs, rules: Floats, space: Space) -> None:
     """Give the leaves their weights, from exact sums of the gradients as they were."""
     nodes, records, state, rows = space.nodes, space.records, space.state, space.rows
@@ -624,11 +595,7 @@ def _weigh_leaves(pairs: Pairs, rules: Floats, space: Space) -> None:
         if i >= state[SHUT]:
             return
         leaf = nodes[i, CLOSED]
-        begin, end = nodes[leaf, START], nodes[leaf, STOP]
-        own = rows[0, begin:end]
-        if nodes[leaf, LEFT] >= 0:
-            # It was split ahead and not chosen: its rows go back to their order.
-            _rise(own, rows[1, begin:end])
+        own = rows[0, nodes[leaf, START] : nodes[leaf, STOP]]
         a, b = leaf_sums(pairs.g, pairs.h, own, g_fine, h_fine)
         record = records[leaf]
         record[WEIGHT] = weigh(
