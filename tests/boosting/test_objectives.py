@@ -12,6 +12,7 @@ from drivetrain.boosting.metrics import metric_named
 from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.objectives.robust import quantile
 from drivetrain.boosting.training import Settings, boost
+from drivetrain.trees.growing.settings import Growth
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -290,6 +291,52 @@ def test_quantiles_cover_their_share_and_do_not_cross(alphas: tuple[float, ...])
     assert (np.diff(heads, axis=1) >= 0).all()
     # 6000 rows: three standard errors of a share are at most .02; the fit adds its own.
     assert (y[:, None] <= heads).mean(axis=0) == pytest.approx(alphas, abs=0.04)
+
+
+def test_expectiles_are_their_loss_differenced_and_do_not_cross() -> None:
+    rng = np.random.default_rng(0)
+    alphas = (0.1, 0.4, 0.8)
+    loss = objective_named("reg:expectileerror", {"expectile_alpha": alphas})
+    y = rng.normal(size=(100, 1))
+    margin = rng.normal(size=(100, 3)).astype(np.float32)
+    g, h = loss.gradients(margin, Dataset(x=np.zeros((100, 1)), label=y))
+    y = y.astype(np.float32).astype(float)
+
+    def value(m: np.ndarray) -> np.ndarray:
+        p = np.cumsum(np.concatenate([m[:, :1], np.logaddexp(0, m[:, 1:]) + 1e-6], 1), 1)
+        off = p - y
+        return (np.where(off > 0, 1 - np.array(alphas), alphas) * off**2 / 2).sum(axis=1)
+
+    for k in range(3):
+        e = np.eye(3)[k] * 1e-5
+        slope = (value(margin + e) - value(margin - e)) / 2e-5
+        # Central differences err by 1e-10 where no residual changes sign; float32 by 1e-6.
+        assert g[:, k] == pytest.approx(slope, rel=1e-5, abs=5e-6)
+    assert (h > 0).all()
+    x = rng.uniform(size=(3000, 2)).astype(np.float32)
+    target = x[:, 0] + (0.2 + x[:, 1]) * rng.normal(size=3000)
+    model, _ = boost(Dataset(x=x, label=target), loss, Settings(n_estimators=30, learning_rate=0.2))
+    heads = model.predict(x)
+    assert (np.diff(heads, axis=1) > 0).all()
+    # The α-expectile is where the squares below weigh (1 - α)/α times those above.
+    for k, alpha in enumerate(alphas):
+        off = target - heads[:, k]
+        below, above = -off[off < 0].sum(), off[off > 0].sum()
+        assert above / (above + below) == pytest.approx(1 - alpha, abs=0.05)
+
+
+def test_expectiles_are_those_of_xgboost_3_4() -> None:
+    x, y = np.arange(6.0)[:, None], [0, 1, 2, 3, 10, 4]
+    loss = objective_named("reg:expectileerror", {"expectile_alpha": [0.1, 0.4, 0.8]})
+    settings = Settings(
+        n_estimators=2, tree_method="exact", growth=Growth(max_depth=1, min_child_weight=0)
+    )
+    model, _ = boost(Dataset(x=x, label=y), loss, settings)
+    # As printed by 3.4.1: six rows, two rounds, exact greedy, depth 1.
+    assert model.base_score == pytest.approx([1.7894737, 2.875, 5.166667], rel=3e-7)
+    assert model.predict(x)[[0, 5]] == pytest.approx(
+        np.array([[1.0655313, 1.6509255, 3.25648], [2.9806929, 4.965362, 8.005928]]), rel=1e-6
+    )
 
 
 def test_the_median_of_a_leaf_is_its_rows() -> None:

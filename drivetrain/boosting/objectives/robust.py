@@ -6,10 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.objective import Gradient, one_label, refuse_labels, weighted
+from drivetrain.boosting.objectives.logistic import sigmoid
+from drivetrain.boosting.objectives.objective import (
+    Gradient,
+    newton_start,
+    one_label,
+    refuse_labels,
+    weighted,
+)
 from drivetrain.core.checks import check_real
 
 Floats = NDArray[np.float32]
+#: Least step between two heads.
+_EPS = np.float32(1e-6)
 
 
 def quantile(values: Floats, alpha: float, weight: Floats | None = None) -> float:
@@ -149,11 +158,18 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Expectiles:
-    """Asymmetric squares: g = |α - [y < f]| (f - y), h = |α - [y < f]|; rows' heads sorted.
+    """Asymmetric squares l = Σ_k |α_k - [p_k > y]| (p_k - y)²/2, whose heads cannot cross.
+
+    p_0 is the first margin, and each further margin is how far the next head lies above, as
+    log(e^step - 1): p_k = p_{k-1} + softplus(m_k) + 1e-6. g follows by the chain rule, h is
+    Gauss-Newton's. It is the parametrization of XGBoost 3.4.
 
     Attributes:
         alphas: The expectiles, rising, in (0, 1).
         name: ``reg:expectileerror``, of XGBoost 3.3 and newer.
+
+    References:
+        Newey, Powell: Asymmetric least squares estimation and testing, Econometrica 55 (1987).
     """
 
     alphas: tuple[float, ...] = (0.5,)
@@ -180,28 +196,46 @@ class Expectiles:
         finite_labels(data)
 
     def leaf_quantile(self, group: int) -> float | None:
-        """Return None: leaves keep their Newton step, which is the expectile's own."""
+        """Return None: leaves keep their Newton step."""
         return None
 
     def gradients(self, margin: Floats, data: Dataset) -> tuple[Gradient, Gradient]:
-        """Return the asymmetric residual and its slope."""
+        """Return s_j Σ_{k >= j} c_k (p_k - y) and s_j² Σ_{k >= j} c_k, s_0 = 1, s_j = σ(m_j)."""
+        off = _heads(margin) - data.labels
+        slope = self._slope(off)
+        step = np.ones_like(margin)
+        step[:, 1:] = sigmoid(margin[:, 1:])
+        g, h = (np.cumsum(one[:, ::-1], axis=1)[:, ::-1] for one in (slope * off, slope))
+        return weighted(step * g, step * step * h, data)
+
+    def _slope(self, off: Floats) -> Floats:
         alpha = np.array(self.alphas, np.float32)
-        off = margin - data.labels
-        slope = np.where(off > 0, np.float32(1) - alpha, alpha).astype(np.float32)
-        return weighted(slope * off, slope, data)
+        return np.where(off >= 0, np.float32(1) - alpha, alpha).astype(np.float32)
 
     def start(self, data: Dataset) -> Floats:
-        """Return the mean of the labels."""
-        mean = np.average(data.target.astype(np.float64), weights=data.weight)
-        return np.full(len(self.alphas), mean, np.float32)
+        """Return one Newton step from the mean of the labels for each expectile, none falling."""
+        y = data.labels.astype(np.float64)
+        mean = np.average(y[:, 0], weights=data.weight).astype(np.float32)
+        off = np.broadcast_to(mean - data.labels, (len(y), len(self.alphas)))
+        slope = self._slope(off)
+        return np.maximum.accumulate(mean + newton_start(*weighted(slope * off, slope, data)))
 
     def to_margin(self, score: Floats) -> Floats:
-        """Return the score."""
-        return score
+        """Return the first score, and the logarithms of the steps to the others."""
+        gap = np.maximum(np.diff(score) - _EPS, _EPS).astype(np.float32)
+        return np.append(score[:1], gap + np.log(-np.expm1(-gap))).astype(np.float32)
 
     def predict(self, margin: Floats) -> Floats:
-        """Return the margins, sorted within each row."""
-        return identity(np.sort(margin, axis=1))
+        """Return the expectiles, rising within each row."""
+        return identity(_heads(margin))
+
+
+def _heads(margin: Floats) -> Floats:
+    """Return running sums of the first margin and the steps to the others."""
+    with np.errstate(under="ignore"):
+        steps = np.maximum(margin, 0) + np.log1p(np.exp(-np.abs(margin))) + _EPS
+    steps[:, 0] = margin[:, 0]
+    return np.cumsum(steps, axis=1, dtype=np.float32)
 
 
 @dataclass(frozen=True)
