@@ -122,11 +122,11 @@ def _thresholds(
     given: NDArray[np.float64], kinds: NDArray[np.int64], where: str
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return t' such that x < t' is x <= t for every float32 x, and where missing values go."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         below = given.astype(np.float32)
-    down = np.nextafter(below, np.float32(-np.inf))
-    below = np.where(below.astype(np.float64) > given, down, below)
-    above = np.nextafter(below, np.float32(np.inf))
+        down = np.nextafter(below, np.float32(-np.inf))
+        below = np.where(below.astype(np.float64) > given, down, below)
+        above = np.nextafter(below, np.float32(np.inf))
     missing = (kinds >> 2) & 3
     left = (kinds & _LEFT) > 0
     # Zero itself, and what counts as zero, go the way of missing values.
@@ -173,11 +173,12 @@ def _sets(
 
 
 def _values(tree: Mapping[str, str], leaves: int, factor: float, where: str) -> NDArray[np.float32]:
-    value = _list(tree, "leaf_value", np.float64, leaves, where) * factor
+    given = _list(tree, "leaf_value", np.float64, leaves, where)
+    with np.errstate(over="ignore"):
+        value = (given * factor).astype(np.float32)
     if not np.isfinite(value).all():
         raise FileError(f"{where} has a leaf that is not finite.")
-    with np.errstate(over="ignore"):
-        return np.append(np.zeros(leaves - 1), value).astype(np.float32)[:, None]
+    return np.append(np.zeros(leaves - 1, np.float32), value)[:, None]
 
 
 def _terms(

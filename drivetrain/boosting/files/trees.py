@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from drivetrain.trees.forest import Forest, join
 
 _NO_PARENT = 2147483647
+# The feature of nodes that pruning took out and left in their place.
+_DELETED = 2147483647
 _CATEGORICAL_CONDITION = np.float32(1e-45)
 _COLUMNS = {
     "left_children": np.int32,
@@ -79,16 +81,21 @@ def _read_tree(
     for name, array in held.items():
         if len(array) != n:
             raise FileError(f"{where} has {n} nodes but {len(array)} in {name!r}.")
-    left, right = held["left_children"], held["right_children"]
+    categorical = (held["split_type"] == 1) & (held["left_children"] >= 0)
+    set_offsets, sets = _read_sets(tree, categorical, where)
     vector = "leaf_weights" in tree
+    kept = held["split_indices"] != _DELETED
+    if not kept.all():
+        held, categorical = _pruned(held, kept, where), categorical[kept]
+        set_offsets = np.concatenate([[0], np.cumsum(np.diff(set_offsets)[kept])])
+        n = len(categorical)
+    left, right = held["left_children"], held["right_children"]
     check_shape(left, right, where, vector=vector)
     leaf = left < 0
     feature = _features(held["split_indices"], leaf, n_features, where)
-    categorical = (held["split_type"] == 1) & ~leaf
     condition = held["split_conditions"]
     if np.isnan(condition).any():
         raise FileError(f"{where} has a split or leaf that is NaN.")
-    set_offsets, sets = _read_sets(tree, categorical, where)
     value = _leaf_vectors(tree, right, leaf, n_groups, where) if vector else condition[:, None]
     return Forest(
         offsets=np.array([0, n]),
@@ -107,6 +114,24 @@ def _read_tree(
         sets=sets,
         categorical=categorical,
     )
+
+
+def _pruned(
+    held: dict[str, NDArray[Any]], kept: NDArray[np.bool_], where: str
+) -> dict[str, NDArray[Any]]:
+    """Return the columns without the nodes that pruning has deleted, the others renumbered."""
+    left, right = held["left_children"], held["right_children"]
+    if (left[~kept] >= 0).any():
+        raise FileError(f"{where} has a deleted node with children.")
+    place = np.where(kept, np.cumsum(kept) - 1, len(kept)).astype(np.int32)
+    whole = {name: array[kept] for name, array in held.items()}
+    inner = (left >= 0) & kept
+    if (np.maximum(left, right)[inner] >= len(kept)).any() or (right[inner] < 0).any():
+        raise FileError(f"{where} has a child outside of nodes 1 to {len(kept) - 1}.")
+    for name, child in (("left_children", left), ("right_children", right)):
+        # A child that is deleted becomes one that is nowhere, and is told so.
+        whole[name] = np.where(inner, place[np.where(inner, child, 0)], child)[kept]
+    return whole
 
 
 def _features(

@@ -186,6 +186,7 @@ def test_we_read_xgboosts_words(kind: str) -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:.*manually specified the `updater`")
 def test_models_of_every_booster_are_read() -> None:
     xgboost = pytest.importorskip("xgboost")
     data = problem("reg:squarederror")
@@ -195,6 +196,9 @@ def test_models_of_every_booster_are_read() -> None:
         "dart": ({"booster": "dart", "rate_drop": 0.5}, data.target),
         "vector": ({"multi_strategy": "multi_output_tree"}, wide),
         "outputs": ({}, wide),
+        "pruned": ({"tree_method": "exact", "gamma": 2.0}, data.target),
+        "all pruned": ({"tree_method": "exact", "gamma": 1e9}, data.target),
+        "updated": ({"updater": "grow_colmaker,prune", "gamma": 1.0}, data.target),
     }
     for name, (params, y) in given.items():
         theirs = xgboost.train(params, xgboost.DMatrix(data.x, y), 5)
@@ -319,6 +323,41 @@ def test_what_is_wrong_around_the_trees_is_named(change: Any, words: str) -> Non
     with pytest.raises(ValueError, match=words) as caught:
         loads(_changed(change))
     assert "\n" not in str(caught.value)
+
+
+def _deleted(change: Any) -> bytes:
+    """Return a model whose first tree has a deleted node at its end, and a change."""
+
+    def damage(whole: Any, learner: Any, model: Any) -> None:
+        tree = model["trees"][0]
+        for name, value in tree.items():
+            if isinstance(value, list) and not name.startswith("categories"):
+                value.append({"split_indices": 2147483647}.get(name, -1 if "child" in name else 0))
+        change(tree)
+
+    return _changed(damage)
+
+
+def test_deleted_nodes_are_left_out_wherever_they_stand() -> None:
+    model = _with_words()
+    again = loads(_deleted(lambda tree: None))
+    assert np.array_equal(again.forest.left, model.forest.left)
+    assert np.array_equal(again.forest.sets, model.forest.sets)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t["left_children"].__setitem__(-1, 1), "deleted node with children"),
+        (lambda t: t["left_children"].__setitem__(0, len(t["parents"]) - 1), "outside of nodes"),
+        (lambda t: t["left_children"].__setitem__(0, 10**6), "outside of nodes"),
+        (lambda t: t["right_children"].__setitem__(0, -5), "outside of nodes"),
+        (lambda t: t["split_indices"].__setitem__(0, 2147483647), "deleted node with children"),
+    ],
+)
+def test_what_is_wrong_with_deleted_nodes_is_named(change: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        loads(_deleted(change))
 
 
 def test_older_files_are_read() -> None:

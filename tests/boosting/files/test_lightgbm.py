@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.files.lightgbm import read_lightgbm
+from drivetrain.boosting.files.lightgbm_trees import read_tree
 from drivetrain.boosting.files.trees import FileError
+from drivetrain.trees.prediction.predictor import Predictor
 
 EPS = float(np.finfo(np.float32).eps)
 # Trained by LightGBM 4.7: two numeric features and a categorical one, missing values, 4 trees.
@@ -205,6 +207,52 @@ def test_a_stored_model_predicts_its_stored_values() -> None:
 
 
 LINES = "is_linear=1\nnum_features=1 0 0 0 0\nleaf_const=0 0 0 0 0"
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    threshold=st.floats(allow_nan=False),
+    steps=st.integers(-2, 2),
+    missing=st.integers(0, 2),
+    left=st.booleans(),
+)
+def test_a_split_sends_every_float32_as_lightgbm_does(
+    threshold: float, steps: int, missing: int, left: bool
+) -> None:
+    """LightGBM's rule, x <= t in double, beside ours; at t itself, and a few float32 around."""
+    tree = {
+        "num_leaves": "2",
+        "split_feature": "0",
+        "split_gain": "1",
+        "threshold": repr(threshold),
+        "decision_type": str(2 * left + 4 * missing),
+        "left_child": "-1",
+        "right_child": "-2",
+        "leaf_value": "1 2",
+    }
+    with np.errstate(over="ignore", under="ignore"):
+        x = np.float32(threshold)
+        for _ in range(abs(steps)):
+            x = np.nextafter(x, np.float32(np.sign(steps) * np.inf))
+    rows = np.array([[x], [0], [-0.0], [np.nan]], np.float32)
+    rows = rows[~np.isinf(rows[:, 0])]
+    try:
+        forest = read_tree(tree, "tree", group=0, shape=(1, 1), factor=1.0)
+    except FileError:
+        tiny = float(np.float32(1e-35))
+        assert missing == 1 and {threshold >= -tiny, threshold >= tiny} != {left}
+        return
+    got = Predictor(forest).margin(rows, np.zeros(1, np.float32))[:, 0]
+
+    def rule(value: float) -> bool:
+        value = 0.0 if np.isnan(value) and missing != 2 else value
+        if (missing == 1 and abs(value) <= float(np.float32(1e-35))) or np.isnan(value):
+            return left
+        return value <= threshold
+
+    assert got.tolist() == [1.0 if rule(float(value)) else 2.0 for value in rows[:, 0]]
+
+
 CHANGES = [
     ("num_leaves=", "num_leaves=9", "numbers in"),
     ("num_leaves=", "num_leaves=99999999999", "whole number in num_leaves"),
@@ -215,6 +263,7 @@ CHANGES = [
     ("threshold=", "threshold=nan 0 0 0", "NaN in threshold"),
     ("decision_type=", "decision_type=255 0 0 0", "decision_type"),
     ("leaf_value=", "leaf_value=1 2 inf 3 4", "not finite"),
+    ("leaf_value=", "leaf_value=1 2 1e300 3 4", "not finite"),
     ("cat_boundaries=", "cat_boundaries=1 0", "rise from 0"),
     ("cat_threshold=", "cat_threshold=-1 0", "32-bit words"),
     ("is_linear=", "is_linear=1", "5 numbers in num_features"),
