@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from drivetrain.gallery.boosting_report.subject import Subject, brief, short, signed
-from drivetrain.gallery.page.draw import FULL, panel
+from drivetrain.gallery.page.draw import FULL, HALF, panel
 from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE, PAPER, TEAL
 from drivetrain.gallery.page.section import Figure
 from drivetrain.trees.forest import Forest
 
-DEPTH, LEAST = 3, 6
+DEPTH, LEAST, SMALL = 3, 3, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def _panel(subject: Subject, forest: Forest, spots: list[Spot]) -> str:
     root = " ".join(test_of(subject, forest, 0)) if forest.left[0] >= 0 else "a single leaf"
     return panel(
         paint, alt=f"Tree of {len(spots)} nodes shown; the root tests {root}.",
-        width=FULL, height=96 + 104 * deepest,
+        width=FULL if across > SMALL else HALF, height=96 + 104 * deepest,
     )  # fmt: skip
 
 

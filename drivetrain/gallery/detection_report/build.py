@@ -2,13 +2,8 @@
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from drivetrain import __version__
 from drivetrain.core.files import write_text
@@ -25,20 +20,8 @@ from drivetrain.gallery.detection_report import (
     kinds,
     scenes,
 )
-from drivetrain.gallery.page.palette import INKS
+from drivetrain.gallery.page.report import Part, render_report
 from drivetrain.gallery.page.section import Figure
-from drivetrain.gallery.page.svg import isolate
-
-_FOLDER = Path(__file__).parent
-_STYLE = _FOLDER.parent / "page" / "page.css"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A part of the report: its name in the contents, and its figures."""
-
-    name: str
-    figures: list[Figure]
 
 
 def write_report(
@@ -67,31 +50,19 @@ def write_report(
         raise ValueError("results must hold the result of a style. Got none.")
     folder = None if pictures is None else Path(pictures)
     parts = _parts(results, others or {}, differences or {}, folder)
-    write_text(out, render(parts, results, others or {}))
+    write_text(out, _rendered(parts, next(iter(results.values())), others or {}))
 
 
-def render(
-    parts: Sequence[Part], results: Mapping[str, Result], others: Mapping[str, Result]
-) -> str:
-    """Return the HTML of the parts that hold a figure."""
-    first = next(iter(results.values()))
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # Panels are made here, their texts escaped, so they pass unescaped.
-    environment.globals["inline"] = lambda svg, prefix: Markup(isolate(svg, prefix))
-    environment.filters["minus"] = lambda text: re.sub(r"(?<![\w.])-(?=\d)", "−", text)
-    template = environment.from_string((_FOLDER / "page.html.j2").read_text(encoding="utf8"))
-    return template.render(
-        chapters=[part for part in parts if part.figures],
-        inks=INKS,
-        style=Markup(_STYLE.read_text(encoding="utf8")),
+def _rendered(parts: Sequence[Part], first: Result, others: Mapping[str, Result]) -> str:
+    compared = [f"Truths: {first.truth.source}", f"Detections: {first.found.source}"]
+    compared += [f"The other detections: {one.found.source}" for one in list(others.values())[:1]]
+    return render_report(
+        parts,
+        brand="drivetrain detection",
+        title=f"{first.found.source}: {_headline(first)}",
         headline=_headline(first),
         lead=_lead(first),
-        truth=first.truth.source,
-        found=first.found.source,
-        other=next(iter(others.values())).found.source if others else "",
-        version=__version__,
+        footer=("What was compared", [*compared, f"drivetrain {__version__}"]),
     )
 
 
