@@ -7,6 +7,12 @@ from .config import config_context as config_context
 from .config import get_config as get_config
 from .config import set_config as set_config
 from .crossvalidation import cv as cv
+from .estimators.forests import XGBRFClassifier as XGBRFClassifier
+from .estimators.forests import XGBRFRegressor as XGBRFRegressor
+from .estimators.learners import XGBClassifier as XGBClassifier
+from .estimators.learners import XGBRegressor as XGBRegressor
+from .estimators.model import XGBModel as XGBModel
+from .estimators.ranker import XGBRanker as XGBRanker
 from .matrix import DMatrix as DMatrix
 from .plotting import plot_importance as plot_importance
 from .plotting import plot_tree as plot_tree

@@ -108,4 +108,5 @@ def _objective(params: Mapping[str, Any], start: Model | None) -> Objective:
     given = params.get("objective")
     if given is None:
         return objective_named("reg:squarederror", {}) if start is None else start.objective
-    return objective_named(str(given), loss_of(params))
+    # Ties of the times as XGBoost counts them; the rest of the library counts them as Breslow.
+    return objective_named(str(given), {"cox_ties": "sequential"} | loss_of(params))

@@ -402,7 +402,7 @@ out = {
 """
 
 SCRIPTS["survival"] = """
-low = np.exp(y) + np.arange(400) / 100  # No two alike.
+low = np.exp(y)
 high = np.where(x[:, 4] > 0.7, np.inf, low)
 d = xgb.DMatrix(x)
 d.set_float_info("label_lower_bound", low)
@@ -534,6 +534,110 @@ up = xgb.train({**more, "monotone_constraints": "(1,0,-1,0,0)"}, d, 4)
 named = xgb.train({**more, "monotone_constraints": {"a": 1, "c": -1}}, d, 4)
 apart = xgb.train({**more, "interaction_constraints": [["a", "b"], ["c", "d", "e"]]}, d, 4)
 wide = xgb.train({**more, "grow_policy": "lossguide", "max_leaves": 5, "max_depth": 0}, d, 4)
-out = {name: bst.predict(d) for name, bst in
-       (("up", up), ("named", named), ("apart", apart), ("wide", wide))}
+out = {
+    name: bst.predict(d)
+    for name, bst in (("up", up), ("named", named), ("apart", apart), ("wide", wide))
+}
+"""
+
+SCRIPTS["scikit-learn regressor"] = """
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.base import clone
+
+reg = xgb.XGBRegressor(
+    n_estimators=30,
+    max_depth=3,
+    learning_rate=0.3,
+    n_jobs=1,
+    early_stopping_rounds=3,
+    eval_metric="mae",
+)
+reg.fit(x[:300], y[:300], eval_set=[(x[300:], y[300:])], verbose=10)
+search = GridSearchCV(xgb.XGBRegressor(n_jobs=1, n_estimators=5), {"max_depth": [2, 3]}, cv=2)
+search.fit(x, y)
+twin = clone(reg)
+out = {
+    "p": reg.predict(x),
+    "best": reg.best_iteration,
+    "keys": list(reg.evals_result()),
+    "metric": list(reg.evals_result()["validation_0"]),
+    "importances": reg.feature_importances_,
+    "features": reg.n_features_in_,
+    "params": sorted(twin.get_params()),
+    "depth": search.best_params_,
+    "scores": search.best_score_,
+    "first": reg.predict(x, iteration_range=(0, 2)),
+    "leaves": reg.apply(x).shape,
+    "rounds": reg.get_booster().num_boosted_rounds(),
+    "trees": reg.get_num_boosting_rounds(),
+}
+reg.save_model(folder / "reg.json")
+again = xgb.XGBRegressor()
+again.load_model(folder / "reg.json")
+out["again"] = again.predict(x)
+"""
+
+SCRIPTS["scikit-learn classifier"] = """
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+clf = xgb.XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1).fit(x, k)
+two = xgb.XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1, eval_metric=["auc", "error"])
+two.fit(x, c, sample_weight=np.arange(400) % 3 + 1, eval_set=[(x, c)], verbose=True)
+own = xgb.XGBClassifier(n_estimators=4, max_depth=2, n_jobs=1, eval_metric=log_loss)
+own.fit(x, c, eval_set=[(x[:200], c[:200]), (x, c)], verbose=False)
+more = xgb.XGBClassifier(n_estimators=3, max_depth=3, n_jobs=1).fit(x, c, xgb_model=two)
+pipe = make_pipeline(
+    StandardScaler(with_std=False), xgb.XGBClassifier(n_estimators=3, n_jobs=1)
+).fit(x, c)
+out = {
+    "k": clf.predict(x),
+    "proba": clf.predict_proba(x),
+    "margin": clf.predict(x, output_margin=True),
+    "two": two.predict(x),
+    "p": two.predict_proba(x),
+    "classes": clf.classes_,
+    "n": int(clf.n_classes_),
+    "score": clf.score(x, k),
+    "keys": {a: list(b) for a, b in own.evals_result().items()},
+    "more": more.get_booster().num_boosted_rounds(),
+    "pipe": pipe.score(x, c),
+    "two_keys": list(two.evals_result()["validation_0"]),
+}
+try:
+    xgb.XGBClassifier().fit(x, c + 1)
+except ValueError as error:
+    out["error"] = str(error)
+"""
+
+SCRIPTS["scikit-learn's own objective, forests and ranks"] = """
+def loss(y_true, y_pred):
+    return y_pred - y_true, np.ones(len(y_true))
+
+
+own = xgb.XGBRegressor(objective=loss, n_estimators=5, max_depth=3, n_jobs=1).fit(x, y)
+forest = xgb.XGBRFRegressor(
+    n_estimators=3, max_depth=3, n_jobs=1, subsample=1, colsample_bynode=1
+).fit(x, y)
+trees = xgb.XGBRFClassifier(
+    n_estimators=3, max_depth=3, n_jobs=1, subsample=1, colsample_bynode=1
+).fit(x, c)
+line = xgb.XGBRegressor(booster="gblinear", n_estimators=4, updater="coord_descent", n_jobs=1).fit(
+    x, y
+)
+order = np.argsort(qid, kind="stable")
+rank = xgb.XGBRanker(n_estimators=3, max_depth=3, n_jobs=1).fit(x[order], r[order], qid=qid[order])
+frame = pd.DataFrame(x[order], columns=list("abcde")).assign(qid=qid[order])
+framed = xgb.XGBRanker(n_estimators=3, max_depth=3, n_jobs=1).fit(frame, r[order])
+out = {
+    "own": own.predict(x),
+    "forest": forest.predict(x),
+    "trees": trees.predict_proba(x),
+    "coef": line.coef_,
+    "rank": rank.predict(x).shape,
+    "framed": framed.predict(frame).shape,
+    "score": round(float(framed.score(frame, r[order])), 1),
+    "rounds": forest.get_booster().num_boosted_rounds(),
+}
 """

@@ -1,0 +1,1 @@
+"""XGBoost's scikit-learn classes, by their names, parameters and attributes."""
