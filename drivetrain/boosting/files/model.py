@@ -17,7 +17,6 @@ from drivetrain.boosting.files.trees import FileError, column, read_trees, write
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.objectives.named import objective_named, stored
 from drivetrain.boosting.objectives.objective import Objective
-from drivetrain.boosting.objectives.robust import Expectiles
 from drivetrain.core.checks import check_choice
 from drivetrain.core.files import atomic_write
 
@@ -140,7 +139,7 @@ def read_around(whole: Any, kinds: tuple[str, ...]) -> Around:
         FileError: A part is missing or wrong, or the booster another.
     """
     learner = _part(whole, "learner", "the file")
-    version = _version(whole)
+    _check_version(whole)
     booster = _part(learner, "gradient_booster", "learner")
     kind = booster.get("name")
     if kind not in kinds:
@@ -149,15 +148,9 @@ def read_around(whole: Any, kinds: tuple[str, ...]) -> Around:
     param = _part(learner, "learner_model_param", "learner")
     classes, targets = _whole(param, "num_class", 1 << 20), _whole(param, "num_target", 1 << 20)
     groups = max(classes, targets, 1)
-    objective = _objective(learner, classes)
-    if isinstance(objective, Expectiles) and groups > 1 and version > VERSION:
-        raise FileError(
-            "several expectiles of XGBoost 3.3 and newer are not read: their margins are steps "
-            f"from one to the next. Got {groups}."
-        )
     held = {
         "base_score": _read_scores(param, groups),
-        "objective": objective,
+        "objective": _objective(learner, classes),
         "feature_names": _words(learner, "feature_names"),
         "attributes": _attributes(learner),
     }
@@ -217,18 +210,13 @@ def _part(whole: Any, name: str, where: str) -> dict[str, Any]:
     return dict(part)
 
 
-def _version(whole: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the version of the file; empty where it names none.
-
-    Raises:
-        FileError: Its rules are not known.
-    """
+def _check_version(whole: Mapping[str, Any]) -> None:
+    """Raise a FileError where the file is of a version whose rules are not known."""
     given = np.atleast_1d(whole.get("version", 0))
-    version = tuple(int(v) for v in given if isinstance(v, _NUMBER))
+    version = [int(v) for v in given if isinstance(v, _NUMBER)]
     if version and version[0] > VERSION[0]:
         told = ".".join(map(str, version))
         raise FileError(f"version of the model is {told}: only up to {VERSION[0]} is known.")
-    return version
 
 
 def _words(learner: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -76,11 +76,7 @@ def _read_tree(
     where = f"tree {number}"
     if not isinstance(tree, Mapping):
         raise FileError(f"{where} must be an object. Got {type(tree).__name__}.")
-    held = {name: column(tree, name, dtype, where) for name, dtype in _COLUMNS.items()}
-    n = len(held["left_children"])
-    for name, array in held.items():
-        if len(array) != n:
-            raise FileError(f"{where} has {n} nodes but {len(array)} in {name!r}.")
+    held = _columns(tree, where)
     categorical = (held["split_type"] == 1) & (held["left_children"] >= 0)
     set_offsets, sets = _read_sets(tree, categorical, where)
     vector = "leaf_weights" in tree
@@ -88,7 +84,6 @@ def _read_tree(
     if not kept.all():
         held, categorical = _pruned(held, kept, where), categorical[kept]
         set_offsets = np.concatenate([[0], np.cumsum(np.diff(set_offsets)[kept])])
-        n = len(categorical)
     left, right = held["left_children"], held["right_children"]
     check_shape(left, right, where, vector=vector)
     leaf = left < 0
@@ -98,7 +93,7 @@ def _read_tree(
         raise FileError(f"{where} has a split or leaf that is NaN.")
     value = _leaf_vectors(tree, right, leaf, n_groups, where) if vector else condition[:, None]
     return Forest(
-        offsets=np.array([0, n]),
+        offsets=np.array([0, len(left)]),
         left=np.where(leaf, -1, left).astype(np.int32),
         right=np.where(leaf, -1, right).astype(np.int32),
         feature=feature,
@@ -114,6 +109,15 @@ def _read_tree(
         sets=sets,
         categorical=categorical,
     )
+
+
+def _columns(tree: Mapping[str, Any], where: str) -> dict[str, NDArray[Any]]:
+    held = {name: column(tree, name, dtype, where) for name, dtype in _COLUMNS.items()}
+    n = len(held["left_children"])
+    for name, array in held.items():
+        if len(array) != n:
+            raise FileError(f"{where} has {n} nodes but {len(array)} in {name!r}.")
+    return held
 
 
 def _pruned(

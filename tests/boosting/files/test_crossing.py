@@ -293,19 +293,6 @@ def _changed(change: Any) -> bytes:
     ("change", "words"),
     [
         (lambda w, le, m: w.update(version=[4, 0, 1]), "version of the model is 4.0.1"),
-        (
-            lambda w, le, m: (
-                w.update(version=[3, 4, 1]),
-                le["learner_model_param"].update(num_target="2"),
-                le.update(
-                    objective={
-                        "name": "reg:expectileerror",
-                        "expectile_loss_param": {"expectile_alpha": "[1E-1,5E-1]"},
-                    }
-                ),
-            ),
-            "several expectiles of XGBoost 3.3 and newer",
-        ),
         (lambda w, le, m: le.update(feature_types=["c"]), "feature_types must hold 3 words"),
         (lambda w, le, m: le.update(feature_types=7), "a list in 'feature_types'. Got int"),
         (lambda w, le, m: le.update(feature_names="abc"), "a list in 'feature_names'. Got str"),
@@ -397,7 +384,7 @@ x[:, 2] = rng.integers(0, 6, 200)
 x[rng.random(x.shape) < 0.1] = np.nan
 y = np.nan_to_num(x[:, 0] * x[:, 1]) + (x[:, 2] == 2)
 given = {
-    "reg:squarederror": {}, "reg:expectileerror": {"expectile_alpha": [0.2]},
+    "reg:squarederror": {}, "reg:expectileerror": {"expectile_alpha": [0.2, 0.6]},
     "reg:quantileerror": {"quantile_alpha": [0.2, 0.6]}, "reg:absoluteerror": {},
     "multi:softprob": {"num_class": 3},
 }
