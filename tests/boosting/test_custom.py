@@ -1,5 +1,6 @@
 """Losses of one's own: numpy, compiled and torch say the same; wrong answers name the round."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,17 @@ def test_a_saved_model_keeps_its_predictions(tmp_path) -> None:  # type: ignore[
     save_model(model, tmp_path / "model.json")
     again = load_model(tmp_path / "model.json")
     assert np.array_equal(again.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_losses_travel(form: str) -> None:
+    """To the workers of a search: the loss arrives and says the same."""
+    loss = FORMS[form]
+    data = Dataset(x=X, label=Y)
+    margin = np.zeros((300, 1), np.float32)
+    before = loss.gradients(margin, data)
+    after = pickle.loads(pickle.dumps(loss)).gradients(margin, data)
+    assert all(np.array_equal(a, b) for a, b in zip(before, after))
 
 
 def test_metrics_of_ones_own_see_predictions() -> None:

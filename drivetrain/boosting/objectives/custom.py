@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -139,21 +140,37 @@ def scalar_loss(function: Callable[..., Any], *, outputs: int | None = None) -> 
         [[-1.0], [-2.0]]
     """
 
-    def loop(margin: Any, label: Any, g: Any, h: Any) -> None:
-        for i in range(margin.shape[0]):
-            for k in range(margin.shape[1]):
-                y = label[i, min(k, label.shape[1] - 1)]
-                g[i, k], h[i, k] = function(np.float64(margin[i, k]), np.float64(y))
+    return Custom(slopes=_Looped(function), outputs=outputs, name=_name(function))
 
-    kernel = njit(nogil=True, error_model="numpy")(loop)
 
-    def slopes(margin: Floats, label: Floats) -> Pair:
-        wide, tall = (one.reshape(len(one), -1) for one in (margin, label))
+@dataclass(frozen=True)
+class _Looped:
+    """A compiled scalar function in a loop over rows and outputs, which is compiled once."""
+
+    function: Callable[..., Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The loop is compiled again where it arrives.
+        return type(self), (self.function,)
+
+    def __call__(self, margin: Floats, label: Floats) -> Pair:
+        wide, tall = (np.ascontiguousarray(v.reshape(len(v), -1)) for v in (margin, label))
         g, h = np.empty_like(wide), np.empty_like(wide)
-        kernel(np.ascontiguousarray(wide), np.ascontiguousarray(tall), g, h)
+        self._kernel(wide, tall, g, h)
         return g, h
 
-    return Custom(slopes=slopes, outputs=outputs, name=_name(function))
+    @cached_property
+    def _kernel(self) -> Callable[..., None]:
+        function = self.function
+
+        def loop(margin: Any, label: Any, g: Any, h: Any) -> None:
+            for i in range(margin.shape[0]):
+                for k in range(margin.shape[1]):
+                    y = label[i, min(k, label.shape[1] - 1)]
+                    g[i, k], h[i, k] = function(np.float64(margin[i, k]), np.float64(y))
+
+        compiled: Callable[..., None] = njit(nogil=True, error_model="numpy")(loop)
+        return compiled
 
 
 def torch_loss(
@@ -184,11 +201,21 @@ def torch_loss(
     if least is not None:
         check_real("least", least, low=0)
 
-    def slopes(margin: Floats, label: Floats) -> Pair:
-        g, h = _differentiated(function, margin, label, curvature)
-        return g, h if least is None else np.maximum(h, np.float32(least))
-
+    slopes = _Differentiated(function, curvature, least)
     return Custom(slopes=slopes, outputs=outputs, name=_name(function))
+
+
+@dataclass(frozen=True)
+class _Differentiated:
+    """A torch loss with the choice of its curvature."""
+
+    function: Callable[..., Any]
+    curvature: str
+    least: float | None
+
+    def __call__(self, margin: Floats, label: Floats) -> Pair:
+        g, h = _differentiated(self.function, margin, label, self.curvature)
+        return g, h if self.least is None else np.maximum(h, np.float32(self.least))
 
 
 def _differentiated(

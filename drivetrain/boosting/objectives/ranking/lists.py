@@ -50,7 +50,7 @@ class Lists:
         """Return runs of queries of about as many rows each: (first, last + 1)."""
         if count == 1 or len(self) < 2 * count:
             return [(0, len(self))]
-        wanted = np.linspace(0, self.offsets[-1], 4 * count + 1)
+        wanted = np.linspace(0, self.offsets[-1], 2 * count + 1)
         ends = np.searchsorted(self.offsets, wanted)
         return [(int(a), int(b)) for a, b in pairwise(ends) if b > a]
 
