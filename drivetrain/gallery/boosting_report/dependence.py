@@ -102,20 +102,22 @@ def _panel(
                 ax.set_xlim(grid[0], grid[-1])
         ax.set_title(brief(subject.names[feature], 26))
         if len(key) > 1:
-            marks = [
-                Line2D([], [], color=ink, label=brief(one, 12)) for ink, one in zip(_INKS, key)
-            ]
-            ax.legend(
-                handles=marks, frameon=False, fontsize=10, labelcolor=MUTED, handlelength=0.8,
-                loc="lower left", bbox_to_anchor=(-0.05, 1.1), ncols=3, columnspacing=0.9,
-                borderaxespad=0, handletextpad=0.4,
-            )  # fmt: skip
+            _legend(ax, key)
         ax.set_ylabel(brief(what, 26))
         ax.locator_params(axis="y", nbins=5)
 
     said = f"from {mean.min():.3g} to {mean.max():.3g}"
     alt = f"Mean {what} by {subject.names[feature]}: {said}."
     return panel(paint, alt=alt, width=THIRD, height=240)
+
+
+def _legend(ax: Axes, key: list[str]) -> None:
+    ax.legend(
+        handles=[Line2D([], [], color=ink, label=brief(one, 12)) for ink, one in zip(_INKS, key)],
+        frameon=False, fontsize=10, labelcolor=MUTED, handlelength=0.8, loc="lower left",
+        bbox_to_anchor=(-0.05, 1.1), ncols=3, columnspacing=0.9, borderaxespad=0,
+        handletextpad=0.4,
+    )  # fmt: skip
 
 
 def _grid(known: Floats) -> Floats:
