@@ -149,20 +149,47 @@ def walk_leaves(
 
 
 @njit(nogil=True, cache=True)
-def add_vectors(
-    reached: NDArray[np.int32],
+def walk_vectors(
+    keys: NDArray[np.int32],
+    width: int,
     count: int,
-    offsets: NDArray[np.int64],
+    nodes: NDArray[np.int64],
     values: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    places: NDArray[np.uint64],
     sums: NDArray[np.float32],
 ) -> None:
-    """Add the vectors of the leaves reached to the sums of ``count`` rows, tree by tree."""
-    for i in range(count):
-        own = sums[i]
-        for t in range(len(offsets) - 1):
-            leaf = values[offsets[t] + np.int64(reached[i, t])]
-            for k in range(len(own)):
-                own[k] += leaf[k]
+    """Add the vectors of every tree's leaves to the sums of ``count`` rows, (count, K).
+
+    Args:
+        keys: The rows' keys.
+        width: Keys of a row.
+        count: Rows.
+        nodes: The packed nodes.
+        values: Leaf vectors, (N, K).
+        offsets: Where each tree begins.
+        places: Room, (count + 7,).
+        sums: What is added to.
+    """
+    w = np.uint64(width)
+    outputs = sums.shape[1]
+    for t in range(len(offsets) - 1):
+        tree = nodes[offsets[t] : offsets[t + 1]]
+        leaf = values[offsets[t] : offsets[t + 1]]
+        for i in range(0, count, LANES):
+            x0, x1, x2, x3, x4, x5, x6, x7 = _descend(tree, keys, np.uint64(i) * w, w)
+            places[i] = x0
+            places[i + 1] = x1
+            places[i + 2] = x2
+            places[i + 3] = x3
+            places[i + 4] = x4
+            places[i + 5] = x5
+            places[i + 6] = x6
+            places[i + 7] = x7
+        for i in range(count):
+            at = places[i]
+            for k in range(outputs):
+                sums[i, k] += leaf[at, k]
 
 
 @njit(nogil=True, cache=True)

@@ -125,8 +125,16 @@ class Predictor:
             )  # fmt: skip
 
     def _add_vectors(self, x: Floats, sums: Floats) -> None:
-        reached = self._reach(x)
-        kernels.add_vectors(reached, len(x), self.forest.offsets, self.forest.value, sums)
+        places = np.empty(_BLOCK + kernels.LANES, np.uint64)
+        for run in self._packed or ():
+            keys = _room(x, run.used)
+            for a in range(0, len(x), _BLOCK):
+                count = min(_BLOCK, len(x) - a)
+                width = _load(x, a, count, run.used, keys)
+                own = sums[a : a + count]
+                kernels.walk_vectors(
+                    keys, width, count, run.nodes, run.values, run.offsets, places, own
+                )
 
     def _add_lines(self, x: Floats, sums: Floats) -> None:
         forest, terms = self.forest, self.forest.terms
