@@ -216,7 +216,11 @@ def _line(node: Node, stats: bool) -> str:
         told = f",cover={short(node.cover)}" if stats else ""
         return f"{tabs}{node.number}:leaf={_leaf(node)}{told}\n"
     told = f",gain={short(node.gain)},cover={short(node.cover)}" if stats else ""
-    missing = "" if node.kind == "flag" else f",missing={node.missing}"
+    if node.kind == "flag":
+        # Which XGBoost does not indent, and of which it does not tell where missing values go.
+        tabs, missing = "", ""
+    else:
+        missing = f",missing={node.missing}"
     return f"{tabs}{node.number}:[{_test(node)}] yes={node.yes},no={node.no}{missing}{told}\n"
 
 
