@@ -1,5 +1,6 @@
 """Methods of growing end to end: XGBoost's models tree by tree, and losses of one kind."""
 
+from ctypes.util import find_library
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from drivetrain.bench.peers import xgboost_trees
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.objectives.logistic import Logistic
+from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.squared import SquaredError
 from drivetrain.boosting.training import Settings, Watch, boost
 from drivetrain.trees.growing.settings import Growth
@@ -54,6 +55,32 @@ def test_every_node_of_every_tree_is_xgboosts(method: str, missing: float, weigh
     model, _ = boost(data, SquaredError(), settings)
     counts = [xgboost_trees.equal_nodes(model.forest, k, theirs[k]) for k in range(25)]
     assert sum(equal for equal, _ in counts) == sum(total for _, total in counts) > 500
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(
+    ("method", "classes"), [("hist", 2), ("exact", 2), ("approx", 2), ("hist", 4)]
+)
+def test_every_node_of_logistic_trees_is_xgboosts(method: str, classes: int) -> None:
+    """Gradients go through exp: that of the C library, bit for bit, in both."""
+    pytest.importorskip("xgboost")
+    if find_library("m") != "libm.so.6":
+        pytest.skip("XGBoost takes exp of the system: only glibc's bits are known")
+    x, y = load_breast_cancer(return_X_y=True)
+    x = x.astype(np.float32)
+    x[np.random.default_rng(0).random(x.shape) < 0.1] = np.nan
+    y = (y + (2 * (x[:, 0] > 14) if classes == 4 else 0)).astype(np.float32)
+    growth = Growth(max_depth=4, min_child_weight=0.5)
+    objective: Any = Logistic() if classes == 2 else Softmax(4)
+    params = xgboost_trees.params_of(growth, method) | {"nthread": 1, "eta": 0.2, "max_bin": 256}
+    params |= {"objective": objective.name} | ({"num_class": 4} if classes == 4 else {})
+    theirs = xgboost_trees.trees(xgboost_trees.grown(x, y, params, 20))
+    settings = Settings(
+        n_estimators=20, learning_rate=0.2, growth=growth, **{"max_bin": 256, **METHODS[method]}
+    )
+    model, _ = boost(Dataset(x=x, label=y[:, None]), objective, settings)
+    counts = [xgboost_trees.equal_nodes(model.forest, k, tree) for k, tree in enumerate(theirs)]
+    assert sum(equal for equal, _ in counts) == sum(total for _, total in counts) > 300
 
 
 @pytest.mark.parametrize("way", EVERY)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.exponential import exp32
 from drivetrain.boosting.objectives.objective import (
     Gradient,
     newton_start,
@@ -16,18 +17,18 @@ from drivetrain.boosting.objectives.objective import (
 
 Floats = NDArray[np.float32]
 _LEAST_H = np.float32(1e-16)
+_MOST = np.float32(88.7)
 
 
 def sigmoid(margin: Floats) -> Floats:
-    """Return 1 / (1 + exp(-f)), float32."""
-    with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + np.exp(-margin))
+    """Return 1 / (1 + exp(-f)), float32, with XGBoost's bits: exp(-f) is bounded, so finite."""
+    return np.float32(1) / (exp32(np.minimum(-margin, _MOST)) + np.float32(1))
 
 
 def softmax(margin: Floats) -> Floats:
-    """Return exp(f_k) / Σ_j exp(f_j) of each row."""
-    shifted = np.exp(margin - margin.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    """Return exp(f_k) / Σ_j exp(f_j) of each row, the sum in float64 as XGBoost's."""
+    shifted = exp32(margin - margin.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,11 @@ class Softmax:
     def start(self, data: Dataset) -> Floats:
         """Return the logarithm of each class's share, less the classes' mean."""
         y = data.target.astype(np.int64)
-        share = np.bincount(y, data.weight, self.n_classes)
-        logs = np.log((share / share.sum()).astype(np.float32) + np.float32(1e-6))
-        return logs - logs.mean(dtype=np.float64).astype(np.float32)
+        mass = np.bincount(y, data.weight, self.n_classes)
+        share = (mass.astype(np.float32) * (1.0 / mass.sum())).astype(np.float32)
+        # Rounded where XGBoost rounds: the logarithm once, the mean term by term.
+        logs = np.log((share + np.float32(1e-6)).astype(np.float64)).astype(np.float32)
+        return logs - np.cumsum(logs / np.float32(self.n_classes), dtype=np.float32)[-1]
 
     def to_margin(self, score: Floats) -> Floats:
         """Return the score: margins of classes have no scale of their own."""
