@@ -15,7 +15,7 @@ from drivetrain.boosting.chunks import stripes
 from drivetrain.boosting.chunks.datasets import dataset_from_arrays, dataset_from_chunks
 from drivetrain.boosting.dart import Dart
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.linear.training import boost_linear
+from drivetrain.boosting.engines import boost_linear
 from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.robust import AbsoluteError
 from drivetrain.boosting.objectives.squared import SquaredError
