@@ -76,11 +76,13 @@ class Grower:
             seed: Draws the features of the tree, its levels and nodes.
         """
         room = self._room
+        self._gather()
         room.begin(rows, seed)
         while True:
             self._enter(gradients, every=rows is None)
             if room.space.state[tree.ASKS] == tree.NOTHING:
                 return self._finish()
+            self._gather()
             room.widen()
 
     def close(self) -> None:
@@ -93,9 +95,8 @@ class Grower:
     def _enter(self, gradients: Gradients, *, every: bool) -> None:
         """Let every thread into the kernel, this one too; all have left it on return."""
         room, growth = self._room, self.growth
-        room.space.state[: team.SHARED] = 0
-        units = np.concatenate([gradients.units, gradients.fine])
-        pairs = tree.Pairs(gradients.packed, gradients.g, gradients.h, units)
+        state = room.space.state
+        state[: team.SHARED] = 0
 
         def one(thread: int) -> None:
             tree.grow(
@@ -111,12 +112,15 @@ class Grower:
                 room.flags,
                 room.tables,
                 room.found_tables,
-                pairs,
+                gradients.packed,
+                gradients.units,
                 room.table,
                 room.space,
             )
+            if state[tree.ASKS] == tree.NOTHING:
+                g, h, fine = gradients.g, gradients.h, gradients.fine
+                tree.weigh_leaves(self.threads, g, h, fine, room.table.rules, room.space)
 
-        self._gather()
         self._let_in(one)
         one(0)
 

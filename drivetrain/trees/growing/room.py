@@ -31,7 +31,7 @@ class Room:
         self._matrix, self._growth = matrix, growth
         self._batch, self._threads = batch, threads
         self.table = table_of(matrix, growth)
-        self._rows = np.empty((2, len(matrix)), np.uint32)
+        self._rows = np.empty(2 * len(matrix), np.uint32)
         # Parts of the other threads' lie before the nodes' own histograms.
         self._parts = batch * (threads - 1)
         width = matrix.n_features << matrix.shift
@@ -48,7 +48,7 @@ class Room:
             board=np.zeros((batch, tree.BOARD + threads), np.int64),
             free=np.zeros(slots, np.int64),
             pieces=np.zeros((pieces, tree.PIECE), np.int64),
-            rows=self._rows,
+            rows=self._rows.reshape(2, -1),
             pool=np.empty((slots, width), np.int64),
             found=np.zeros((batch, 2, groups, kernels.RECORD)),
         )
@@ -63,7 +63,8 @@ class Room:
     def begin(self, rows: NDArray[np.uint32] | None, seed: int) -> None:
         """Forget the last tree; only the root is left, with the given rows and a seed."""
         n = len(self._matrix) if rows is None else len(rows)
-        self.space = space = self.space._replace(rows=self._rows[:, :n])
+        # Side by side, also where they are fewer: strides would be another type, compiled anew.
+        self.space = space = self.space._replace(rows=self._rows[: 2 * n].reshape(2, n))
         if rows is not None:
             space.rows[0] = rows
         state, root, first = space.state, space.nodes[0], self._parts

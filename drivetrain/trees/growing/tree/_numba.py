@@ -87,8 +87,6 @@ SPOT, BEGIN, END, LEFTS, TO_LEFT, TO_RIGHT, ALONE = range(7)
 PIECE = 7
 # Rows of the kinds of features.
 BINS, CATEGORIES, DIRECTION = range(3)
-# Units of a gradient's steps, then the fine units of its leaves' sums.
-G_UNIT, H_UNIT, G_FINE, H_FINE = range(4)
 # Features whose split is found by one thread at a time. Fixed, for any number of threads:
 # gains so near that they tie are decided within these groups first.
 GROUP = 4
@@ -112,15 +110,6 @@ class Table(NamedTuple):
     kinds: Ints
     meeting: Flags
     rules: Floats
-
-
-class Pairs(NamedTuple):
-    """The gradients of a tree, packed and as they were, and their units."""
-
-    packed: Ints
-    g: Array
-    h: Array
-    units: Floats
 
 
 class Space(NamedTuple):
@@ -585,24 +574,6 @@ def _add_pieces(thread: int, packed: Ints, table: Table, space: Space) -> None:
             )
 
 
-@njit(**INNER)
-def _weigh_leaves(pairs: Pairs, rules: Floats, space: Space) -> None:
-    """Give the leaves their weights, from exact sums of the gradients as they were."""
-    nodes, records, state, rows = space.nodes, space.records, space.state, space.rows
-    g_fine, h_fine = pairs.units[G_FINE], pairs.units[H_FINE]
-    while True:
-        i = fetch_add(state, THIRD, 1)
-        if i >= state[SHUT]:
-            return
-        leaf = nodes[i, CLOSED]
-        own = rows[0, nodes[leaf, START] : nodes[leaf, STOP]]
-        a, b = leaf_sums(pairs.g, pairs.h, own, g_fine, h_fine)
-        record = records[leaf]
-        record[WEIGHT] = weigh(
-            a / g_fine, b / h_fine, rules[L2], rules[L1], rules[STEP], record[LOW], record[HIGH]
-        )
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def grow(
     thread: int,
@@ -617,7 +588,8 @@ def grow(
     flags: Flags | None,
     tables: Flags | None,
     found_tables: Flags | None,
-    pairs: Pairs,
+    packed: Ints,
+    units: Floats,
     table: Table,
     space: Space,
 ) -> None:
@@ -638,7 +610,8 @@ def grow(
         flags: See above.
         tables: See above.
         found_tables: See above.
-        pairs: Gradients.
+        packed: Gradient pairs, (n,).
+        units: What one step of g and of h is worth.
         table: The data and the rules.
         space: Room for the tree.
     """
@@ -648,15 +621,15 @@ def grow(
     while True:
         if not begun:
             if state[STAGE] == 0:
-                _add_root(thread, every, pairs.packed, table, space)
+                _add_root(thread, every, packed, table, space)
             else:
-                _add_pieces(thread, pairs.packed, table, space)
+                _add_pieces(thread, packed, table, space)
             meet(state, threads)
             while True:
                 task = fetch_add(state, THIRD, 1)
                 if task >= state[FOUND] * space.found.shape[2]:
                     break
-                _find_group(task, pairs.units, scratch, flags, found_tables, table, space)
+                _find_group(task, units, scratch, flags, found_tables, table, space)
             meet(state, threads)
         begun = False
         if thread == 0:
@@ -691,6 +664,36 @@ def grow(
             _lay_out(nodes, records, state, board, pieces, table.kinds, table.rules)
             publish(state, SECOND, 0)
         meet(state, threads)
-    if state[ASKS] == NOTHING:
-        _weigh_leaves(pairs, table.rules, space)
+    # Nobody looks at the state any more when the first has left.
+    meet(state, threads)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def weigh_leaves(
+    threads: int, g: Array, h: Array, fine: Floats, rules: Floats, space: Space
+) -> None:
+    """Give a grown tree's leaves their weights, from exact sums of the gradients as they were.
+
+    A kernel of its own, for all threads: only it is compiled anew for gradients of another type.
+
+    Args:
+        threads: How many there are.
+        g: First derivatives, (n,).
+        h: Second derivatives, (n,) or (1,).
+        fine: Whole units to a 1.0 in which leaves are summed exactly, (2,).
+        rules: See the positions in ``growing._numba``.
+        space: Where the tree was grown.
+    """
+    nodes, records, state, rows = space.nodes, space.records, space.state, space.rows
+    while True:
+        i = fetch_add(state, THIRD, 1)
+        if i >= state[SHUT]:
+            break
+        leaf = nodes[i, CLOSED]
+        own = rows[0, nodes[leaf, START] : nodes[leaf, STOP]]
+        a, b = leaf_sums(g, h, own, fine[0], fine[1])
+        record = records[leaf]
+        record[WEIGHT] = weigh(
+            a / fine[0], b / fine[1], rules[L2], rules[L1], rules[STEP], record[LOW], record[HIGH]
+        )
     meet(state, threads)
