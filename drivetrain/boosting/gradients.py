@@ -3,8 +3,27 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.boosting.objectives.objective import Gradient
+from drivetrain.boosting.dataset import Dataset
+from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.stages import Stage
+
+
+def check_start(data: Dataset, objective: Objective, *, features: int, groups: int) -> None:
+    """Raise a ValueError unless a model can be continued.
+
+    Args:
+        data: What it goes on with.
+        objective: What is minimized now.
+        features: Features of the model.
+        groups: Outputs of the model.
+    """
+    if data.n_features != features:
+        raise ValueError(f"x must have the model's {features} features. Got {data.n_features}.")
+    wanted = objective.groups(data)
+    if wanted != groups:
+        raise ValueError(
+            f"start must have {wanted} outputs, as {objective.name} has. Got a model of {groups}."
+        )
 
 
 def checked_gradients(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from drivetrain.boosting.booster import Booster
 from drivetrain.boosting.callbacks import BEST_WEIGHTS
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.gradients import checked_gradients
+from drivetrain.boosting.gradients import check_start, checked_gradients
 from drivetrain.boosting.objectives.counts import Poisson
 from drivetrain.boosting.objectives.objective import Gradient, Objective
 from drivetrain.boosting.objectives.robust import quantile
@@ -50,6 +50,8 @@ class Rounds:
     ) -> None:
         self.data = data
         if start is not None:
+            forest = start.forest
+            check_start(data, objective, features=forest.n_features, groups=forest.n_groups)
             objective = continued(objective, start.objective)
         self.objective = objective
         self.stage = stage_of(objective, data, threads=settings.threads)
@@ -62,24 +64,22 @@ class Rounds:
         self._attributes = {} if start is None else dict(start.attributes)
         self._attributes.pop("best_iteration", None)
         self._best: tuple[int, Floats | None] | None = None
-        watched = Watched(
-            data=data,
-            sets=sets or {},
-            begin=self._begin,
-            model=start,
-            threads=settings.threads,
-        )
-        dropping = settings.booster == "dart" and settings.dart.drops
-        self.scores: Scores = (
-            DartScores(settings.dart, settings.random_state, watched)
-            if dropping
-            else PlainScores(watched)
-        )
+        self.scores = self._scores(sets or {}, start)
         growth = settings.growth
         if isinstance(objective, Poisson) and not growth.max_delta_step:
             # XGBoost bounds the leaves of counts as well as inflating their h.
             growth = replace(growth, max_delta_step=objective.max_delta_step)
         self.planter = planter_for(data, settings, growth)
+
+    def _scores(self, sets: Mapping[str, Dataset], start: Booster | None) -> Scores:
+        """Return the margins of all rows under the trees that are there already."""
+        settings = self.settings
+        watched = Watched(
+            data=self.data, sets=sets, begin=self._begin, model=start, threads=settings.threads
+        )
+        if settings.booster == "dart" and settings.dart.drops:
+            return DartScores(settings.dart, settings.random_state, watched)
+        return PlainScores(watched)
 
     def _begin(self, data: Dataset) -> Floats:
         """Return the margins of any rows before the first tree, (n, groups)."""

@@ -16,7 +16,7 @@ from drivetrain.boosting.dataset import Dataset
 from drivetrain.boosting.engines import boost_any
 from drivetrain.boosting.files.model import load_model, save_model
 from drivetrain.boosting.linear.settings import Linear
-from drivetrain.boosting.objectives.logistic import Logistic
+from drivetrain.boosting.objectives.logistic import Logistic, Softmax
 from drivetrain.boosting.objectives.named import objective_named
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.objectives.squared import SquaredError
@@ -224,6 +224,18 @@ def test_a_checkpoint_goes_on_with_nothing_lost(kind: str, tmp_path: Path) -> No
     assert on.best_round == whole.best_round and len(on) == len(whole)
     assert on.margin(HELD.x).tobytes() == whole.margin(HELD.x).tobytes()
     assert on.attributes == whole.attributes
+
+
+@pytest.mark.parametrize("kind", ["gbtree", "gblinear"])
+def test_a_model_that_cannot_go_on_is_named(kind: str) -> None:
+    given_ = Settings(n_estimators=1, booster=kind)  # type: ignore[arg-type]
+    model, _ = boost_any(TRAIN, SquaredError(), given_)
+    narrow = Dataset(x=TRAIN.x[:, :2], label=TRAIN.label)
+    with pytest.raises(ValueError, match=r"model's 4 features\. Got 2"):
+        boost_any(narrow, SquaredError(), given_, start=model)
+    classes = Dataset(x=TRAIN.x, label=(TRAIN.labels > 5).astype(np.float32))
+    with pytest.raises(ValueError, match=r"must have 2 outputs.*Got a model of 1"):
+        boost_any(classes, Softmax(2), given_, start=model)
 
 
 def test_what_a_ranker_learned_of_places_goes_on_too(tmp_path: Path) -> None:

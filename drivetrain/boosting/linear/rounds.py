@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain.boosting.callbacks import BEST_WEIGHTS
 from drivetrain.boosting.dataset import Dataset
-from drivetrain.boosting.gradients import checked_gradients
+from drivetrain.boosting.gradients import check_start, checked_gradients
 from drivetrain.boosting.linear import _numba as kernels
 from drivetrain.boosting.linear.booster import LinearBooster
 from drivetrain.boosting.linear.settings import Linear
@@ -50,6 +50,8 @@ class LinearRounds:
         for one in (data, *(sets or {}).values()):
             _check(one)
         if start is not None:
+            features, groups = start.weights.shape
+            check_start(data, objective, features=features, groups=groups)
             objective = continued(objective, start.objective)
         self.data, self.objective, self.settings = data, objective, settings
         self.stage = stage_of(objective, data, threads=settings.threads)
