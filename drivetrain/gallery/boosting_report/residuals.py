@@ -10,7 +10,7 @@ from drivetrain.gallery.page.palette import AXIS, BLUE, INK, MUTED, ORANGE
 from drivetrain.gallery.page.section import Figure
 
 Floats = NDArray[np.float64]
-DOTS, BINS = 900, 12
+DOTS, BINS, LEAST = 900, 12, 20
 
 
 def figure(subject: Subject, seed: int) -> Figure | None:
@@ -26,7 +26,7 @@ def figure(subject: Subject, seed: int) -> Figure | None:
         title=f"Nine rows in ten are between {signed(low)} and {signed(high)} from the prediction",
         panels=(_against(middle, target, seed, subject.target), _histogram(off)),
         caption="Held-out rows. Left: target against prediction; the bars hold four fifths of the "
-        "targets in twelfths of the rows by prediction, the dot is their median; on the line, "
+        "targets in parts of equal size by prediction, the dot is their median; on the line, "
         "predictions are right. Right: target less prediction, without the outermost hundredth."
         + inside,
     )
@@ -42,7 +42,8 @@ def _against(p: Floats, target: Floats, seed: int, name: str) -> str:
     shown = np.concatenate([p, target])
     low, high = np.quantile(shown, [0.005, 0.995])
     pad = 0.04 * (high - low) or 1.0
-    edges = np.unique(np.quantile(p, np.arange(1, BINS) / BINS))
+    parts = int(np.clip(len(p) // LEAST, 1, BINS))
+    edges = np.unique(np.quantile(p, np.arange(1, parts) / parts))
     place = np.searchsorted(edges, p)
 
     def paint(ax: Axes) -> None:
@@ -70,7 +71,7 @@ def _histogram(off: Floats) -> str:
         low, high = low - 1, high + 1
 
     def paint(ax: Axes) -> None:
-        counts, edges = np.histogram(off, 48, (low, high))
+        counts, edges = np.histogram(off, int(np.clip(len(off) // 8, 5, 48)), (low, high))
         ax.stairs(counts, edges, color=BLUE, fill=True, alpha=0.35)
         ax.stairs(counts, edges, color=BLUE, lw=1.4)
         ax.axvline(0, color=AXIS, lw=1)

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 #: Predictions and rows to a number.
 Score = Callable[[Floats, Dataset], float]
 MOST = 50_000
+_CONSTANTS = {"classes": "the share of each class.", "levels": "the target's own quantiles."}
 
 
 def figure(subject: Subject) -> Figure:
@@ -31,13 +32,13 @@ def figure(subject: Subject) -> Figure:
     first = next(iter(scores), "")
     best = _shown(scores[first][0](subject.answers, held)) if scores else ""
     return Figure(
-        title=f"{first} {best} on {len(held):,} rows the trees were not grown on"
+        title=f"{first} {best} on {len(held):,} rows held out"
         if scores
         else f"{len(held):,} rows held out",
         caption=f"Held-out rows: {subject.how or 'given'}. They chose the number of rounds, so "
         "their numbers are a little too good; a table that nothing was chosen by is the last "
         "word. An arrow says which way is better. A constant predicts the same for every row: "
-        + ("the share of each class." if subject.task == "classes" else "the mean of the target."),
+        + _CONSTANTS.get(subject.task, "the mean of the target."),
         table=Table(
             header=(
                 "number",
