@@ -36,3 +36,27 @@ def train(table: Table, *, leaves: int, rounds: int, threads: int, quantized: bo
     if quantized:
         params |= {"use_quantized_grad": True, "quant_train_renew_leaf": True}
     return lightgbm.train(params, lightgbm.Dataset(table.x, table.y, params=params), rounds)
+
+
+def lines(table: Table, *, leaves: int, rounds: int, linear_lambda: float) -> Any:
+    """Return a Booster with linear leaves, trained by one thread, binning included.
+
+    Raises:
+        MissingDependency: lightgbm is not installed.
+    """
+    lightgbm = require("lightgbm", "drivetrain[peers]")
+    params = {
+        "objective": "regression",
+        "num_leaves": leaves,
+        "learning_rate": 0.1,
+        "lambda_l2": 1.0,
+        "min_data_in_leaf": 0,
+        "min_sum_hessian_in_leaf": 1.0,
+        "max_bin": 255,
+        "linear_tree": True,
+        "linear_lambda": linear_lambda,
+        "num_threads": 1,
+        "verbosity": -1,
+        "feature_pre_filter": False,
+    }
+    return lightgbm.train(params, lightgbm.Dataset(table.x, table.y, params=params), rounds)
