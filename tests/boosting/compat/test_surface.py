@@ -220,3 +220,17 @@ def test_what_is_wrong_or_not_offered_is_said(do: Callable[[], object], words: s
     with pytest.raises(kinds, match=words.replace("(", r"\(")) as caught:
         do()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.peer
+def test_xgboosts_own_trees_may_be_asked_for() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    x = RNG.normal(size=(1000, 4))
+    x[RNG.random(x.shape) < 0.1] = np.nan
+    y = np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 1]) ** 2
+    params = {"max_depth": 5, "nthread": 1, "max_bin": 256}
+    theirs = xgboost.train(params, xgboost.DMatrix(x, y), 5)
+    alike = {**params, "histogram": "float", "cuts": "quantile"}
+    ours = compat.train(alike, compat.DMatrix(x, y), 5)
+    assert ours.get_dump() == theirs.get_dump()
+    assert np.array_equal(ours.predict(compat.DMatrix(x)), theirs.predict(xgboost.DMatrix(x)))
