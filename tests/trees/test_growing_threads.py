@@ -86,6 +86,7 @@ def test_a_tree_finds_more_room_than_it_began_with() -> None:
     grower = Grower(matrix, growth, threads=2)
     first = grower.grow(pairs)
     assert len(first.leaves) > 1000
+    assert np.isfinite(first.records[:, :8]).all()
     assert tree_of(first) == tree_of(Grower(matrix, growth).grow(pairs))
     # And begins with it the next time.
     assert tree_of(grower.grow(pairs)) == tree_of(first)

@@ -101,7 +101,8 @@ class Room:
 
 
 def _doubled(held: NDArray[Any]) -> NDArray[Any]:
-    out = np.empty((2 * len(held), *held.shape[1:]), held.dtype)
+    # Zeros: what a leaf's record does not say is read by nobody, but must be a number.
+    out = np.zeros((2 * len(held), *held.shape[1:]), held.dtype)
     out[: len(held)] = held
     return out
 
