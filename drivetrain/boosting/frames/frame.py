@@ -19,8 +19,12 @@ def of_frame(
     unknown: str,
 ) -> Table:
     """Return a data frame as a table; ``read_table`` says how."""
-    frame: Any = nw.from_native(data, eager_only=True)
-    names = tuple(str(name) for name in frame.columns)
+    try:
+        frame: Any = nw.from_native(data, eager_only=True)
+        names = tuple(str(name) for name in frame.columns)
+    except nw.exceptions.DuplicateError as error:
+        twice = " ".join(str(error).split())
+        raise ValueError(f"data must not name a column twice. {twice}") from None
     chosen = None if known else chosen_columns(categorical, len(names), names)
     made: list[Column] = []
     for k, series in enumerate(frame.iter_columns()):

@@ -164,6 +164,7 @@ KNOWN = read_table(pd.DataFrame({"w": ["x", "y"], "n": [1.0, 2.0]})).columns
         (pl.DataFrame({"d": [datetime.date(2020, 1, 1)]}), {}, "Column 'd' holds Date"),
         (pa.table({"d": [datetime.timedelta(1)]}), {}, "Column 'd' holds Duration"),
         (pl.DataFrame({"l": [[1, 2]]}), {}, "Column 'l' holds List"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), {}, "must not name a column twice"),
         (pd.DataFrame({"m": [1, "a"]}), {}, "Column 'm' mixes kinds of values: 'a' in row 1"),
         (pd.DataFrame({"o": [1, object()]}), {}, "Column 'o' holds objects"),
         (pd.DataFrame({"w": ["x"]}), {"categorical": None}, "Column 'w' holds words: make it"),
