@@ -16,6 +16,9 @@ from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.growing.team import _numba as team
 from drivetrain.trees.growing.tree import _numba as tree
 
+# Bins of the histograms of one round, for each thread: 32 MiB.
+_BINS = 1 << 22
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grown:
@@ -58,7 +61,8 @@ class Grower:
         self.threads = threads
         # Level by level all that is split is known to be; else looking ahead costs splits that
         # are not chosen, and saves threads the wait for each other.
-        self.batch = 16 if growth.grow_policy == "depthwise" else 1 if threads == 1 else 4
+        ahead = 16 if growth.grow_policy == "depthwise" else 1 if threads == 1 else 4
+        self.batch = max(1, min(ahead, _BINS // max(1, matrix.n_features << matrix.shift)))
         self._room = Room(matrix, growth, batch=self.batch, threads=threads)
         self._process = os.getpid()
         self._pool: ThreadPoolExecutor | None = None
