@@ -71,16 +71,7 @@ def cases() -> Iterator[Case]:
         detail=lambda: "2,000 rows of 10 features, 10 trees; median of 5",
     )
     with tempfile.TemporaryDirectory() as cache:
-        ours = partial(fresh, ESTIMATOR.format(**_OURS), cache=cache)
-        ours()
-        yield Race(
-            name="estimator-process",
-            what="a later process: import, fit and predict by scikit-learn's face, kernels cached",
-            ours=Contender(name="drivetrain", run=ours),
-            peers=(_xgboost,),
-            equal=lambda a, b: "times only",
-            repeats=5,
-        )
+        yield _estimator(cache)
     memory = Memory()
     yield Measure(
         name="train-peak-memory",
@@ -100,6 +91,19 @@ def cases() -> Iterator[Case]:
 
 _OURS = {"module": "drivetrain.boosting", "name": "BoostedTreesRegressor"}
 _THEIRS = {"module": "xgboost", "name": "XGBRegressor"}
+
+
+def _estimator(cache: str) -> Race:
+    ours = partial(fresh, ESTIMATOR.format(**_OURS), cache=cache)
+    ours()
+    return Race(
+        name="estimator-process",
+        what="a later process: import, fit and predict by scikit-learn's face, kernels cached",
+        ours=Contender(name="drivetrain", run=ours),
+        peers=(_xgboost,),
+        equal=lambda a, b: "times only",
+        repeats=5,
+    )
 
 
 def _xgboost() -> Contender:
