@@ -1,1 +1,5 @@
 """Ensembles: bagging, forests, AdaBoost, voting and stacking on the same trees."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

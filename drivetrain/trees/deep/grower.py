@@ -129,7 +129,7 @@ class DeepGrower:
         out[kernels.TRIED] = rules.max_features
         out[kernels.LEAST_ROWS_SPLIT] = rules.min_samples_split
         out[kernels.LEAST_ROWS] = rules.min_samples_leaf
-        out[kernels.LEAST_WEIGHT] = rules.min_weight_leaf / held.h_unit
+        out[kernels.LEAST_WEIGHT] = rules.min_weight_fraction * total / held.h_unit
         out[kernels.MAX_DEPTH] = rules.max_depth or np.inf
         out[kernels.LEAST_GAIN] = rules.min_impurity_decrease * total / self._gain_unit(held)
         out[kernels.MAX_LEAVES] = rules.max_leaf_nodes

@@ -16,7 +16,7 @@ class DeepRules:
         max_leaf_nodes: Most leaves, split best first; 0 for no limit.
         min_samples_split: Fewest rows of a node that is split.
         min_samples_leaf: Fewest rows of a leaf.
-        min_weight_leaf: Least weight of a leaf.
+        min_weight_fraction: Least share of the weights in a leaf.
         min_impurity_decrease: Least decrease of the tree's impurity by a split.
         criterion: ``squared_error`` for numbers; ``gini`` or ``entropy`` for classes.
         monotonic: -1, 0 or 1 for each feature; empty for none.
@@ -27,7 +27,7 @@ class DeepRules:
     max_leaf_nodes: int = 0
     min_samples_split: int = 2
     min_samples_leaf: int = 1
-    min_weight_leaf: float = 0.0
+    min_weight_fraction: float = 0.0
     min_impurity_decrease: float = 0.0
     criterion: Literal["squared_error", "gini", "entropy"] = "squared_error"
     monotonic: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class DeepRules:
         check_integer("max_leaf_nodes", self.max_leaf_nodes, low=0)
         check_integer("min_samples_split", self.min_samples_split, low=2)
         check_integer("min_samples_leaf", self.min_samples_leaf, low=1)
-        check_real("min_weight_leaf", self.min_weight_leaf, low=0)
+        check_real("min_weight_fraction", self.min_weight_fraction, low=0, high=0.5)
         check_real("min_impurity_decrease", self.min_impurity_decrease, low=0)
         check_choice("criterion", self.criterion, ("squared_error", "gini", "entropy"))
         for one in self.monotonic:

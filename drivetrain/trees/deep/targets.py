@@ -25,14 +25,31 @@ class Target:
     middle: float = 0.0
 
 
-def numbers(y: NDArray[np.floating]) -> Target:
+def numbers(y: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> Target:
     """Return numbers as a target.
 
     Args:
         y: Numbers, (n,), finite.
+        weight: Of each row, (n,); alike where None.
     """
     values = np.ascontiguousarray(y, np.float64)
-    return Target(values=values, middle=float(values.mean()))
+    held = values if weight is None else values[weight > 0]
+    return Target(
+        values=values, middle=_middle(held, weight if weight is None else weight[weight > 0])
+    )
+
+
+def _middle(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+    """Return the mean, rounded to an eighth of the range's power of two.
+
+    What has few bits, such as whole numbers, keeps few when it is taken off: sums stay exact, and
+    equal gains equal.
+    """
+    spread = float(values.max() - values.min()) if len(values) else 0.0
+    if not 0 < spread < np.inf:
+        return float(values[0]) if len(values) else 0.0
+    step = 2.0 ** (np.floor(np.log2(spread)) - 3)
+    return float(np.rint(np.average(values, weights=weight) / step) * step)
 
 
 def labels(codes: NDArray[np.integer], classes: int, *, as_number: bool = True) -> Target:

@@ -1,0 +1,2 @@
+from .forests.classifiers import RandomForestClassifier as RandomForestClassifier
+from .forests.regressors import RandomForestRegressor as RandomForestRegressor

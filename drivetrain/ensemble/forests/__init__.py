@@ -1,0 +1,1 @@
+"""Forests of deep trees: random forests and extremely randomized trees."""

@@ -1,0 +1,121 @@
+"""Random forests against scikit-learn's, which draw the same rows from the same seed."""
+
+import numpy as np
+import pytest
+from sklearn import ensemble as theirs
+
+from drivetrain.ensemble import RandomForestClassifier, RandomForestRegressor
+
+
+def table(n: int = 300, features: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, features)).astype(np.float32)
+    return x, (x[:, 0] * 2 + np.sin(3 * x[:, 1]) + rng.normal(size=n)).astype(np.float64)
+
+
+# All features at every node, so that no draw of features enters; leaves of several rows, so that
+# each split's gain is its own.
+SAME = {"n_estimators": 6, "max_features": None, "random_state": 3, "min_samples_leaf": 8}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"max_samples": 0.5}, {"max_samples": 90}, {"bootstrap": False}, {"max_leaf_nodes": 9}],
+    ids=str,
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_numbers_are_scikit_learns(given: dict[str, object], weighted: bool) -> None:
+    x, y = table()
+    weight = np.random.default_rng(1).integers(1, 4, len(y)).astype(float) if weighted else None
+    told = SAME | given
+    mine = RandomForestRegressor(tree_method="exact", **told).fit(x, y, weight)
+    peer = theirs.RandomForestRegressor(**told).fit(x, y, weight)
+    for a, b in zip(mine.estimators_samples_, peer.estimators_samples_):
+        assert np.array_equal(a, b)
+    nodes = [tree.tree_.node_count for tree in peer.estimators_]
+    assert np.array_equal(np.diff(mine.forest_.offsets), nodes)
+    assert mine.feature_importances_ == pytest.approx(peer.feature_importances_, abs=1e-9)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", "balanced_subsample"])
+def test_classes_are_scikit_learns(class_weight: object) -> None:
+    x, y = table(seed=2)
+    told = SAME | {"class_weight": class_weight, "oob_score": True, "n_estimators": 30}
+    mine = RandomForestClassifier(tree_method="exact", **told).fit(x, y > 1)
+    peer = theirs.RandomForestClassifier(**told).fit(x, y > 1)
+    nodes = [tree.tree_.node_count for tree in peer.estimators_]
+    assert np.diff(mine.forest_.offsets) == pytest.approx(nodes, abs=4)
+    assert mine.predict_proba(x) == pytest.approx(peer.predict_proba(x), abs=0.2)
+
+
+def test_out_of_bag_is_scikit_learns() -> None:
+    x, y = table(seed=4)
+    told = SAME | {"oob_score": True, "n_estimators": 40}
+    mine = RandomForestRegressor(tree_method="exact", **told).fit(x, y)
+    peer = theirs.RandomForestRegressor(**told).fit(x, y)
+    # Thresholds lie elsewhere between the same two values: some rows left out fall between.
+    assert mine.oob_score_ == pytest.approx(peer.oob_score_, abs=0.01)
+    assert np.corrcoef(mine.oob_prediction_, peer.oob_prediction_)[0, 1] > 0.99
+
+
+def test_rows_never_left_out_are_nan_with_a_warning() -> None:
+    x, y = table(50)
+    with pytest.warns(UserWarning, match="drawn by every tree"):
+        model = RandomForestRegressor(2, oob_score=True, random_state=0).fit(x, y)
+    never = np.isnan(model.oob_prediction_)
+    drawn = [np.isin(np.arange(50), one) for one in model.estimators_samples_]
+    assert np.array_equal(never, drawn[0] & drawn[1])
+    assert np.isfinite(model.oob_score_)
+
+
+def test_threads_change_nothing() -> None:
+    x, y = table(400)
+    one = RandomForestRegressor(8, random_state=1, max_features=2).fit(x, y)
+    few = RandomForestRegressor(8, random_state=1, max_features=2, n_jobs=3).fit(x, y)
+    assert np.array_equal(one.predict(x), few.predict(x))
+
+
+def test_a_warm_start_ends_where_a_cold_one_does() -> None:
+    x, y = table()
+    cold = RandomForestRegressor(7, random_state=1).fit(x, y)
+    warm = RandomForestRegressor(3, random_state=1, warm_start=True).fit(x, y)
+    warm.set_params(n_estimators=7).fit(x, y)
+    assert np.array_equal(cold.predict(x), warm.predict(x))
+    with pytest.warns(UserWarning, match="no new trees"):
+        warm.fit(x, y)
+    with pytest.raises(ValueError, match="n_estimators must be >= the 7 trees"):
+        warm.set_params(n_estimators=2).fit(x, y)
+
+
+def test_paths_end_in_the_leaves() -> None:
+    x, y = table(60)
+    model = RandomForestRegressor(3, random_state=1, max_depth=4).fit(x, y)
+    path, offsets = model.decision_path(x)
+    leaves = model.apply(x) + offsets[:-1]
+    assert all(path[i, leaf] for i in range(60) for leaf in leaves[i])
+    depth = model.forest_.depths()
+    assert np.array_equal(np.asarray(path.sum(axis=1))[:, 0], (depth[leaves] + 1).sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"n_estimators": 0}, "n_estimators must be >= 1"),
+        ({"criterion": "mse"}, "criterion must be one of"),
+        ({"max_features": "auto"}, "max_features must be one of"),
+        ({"max_features": 1.5}, "max_features must be > 0 and <= 1"),
+        ({"min_samples_leaf": 0}, "min_samples_leaf must be >= 1"),
+        ({"bootstrap": False, "oob_score": True}, "oob_score needs bootstrap=True"),
+        ({"bootstrap": False, "max_samples": 3}, "max_samples needs bootstrap=True"),
+        ({"monotonic_cst": [1]}, "monotonic_cst must have 5 entries"),
+        ({"max_bin": 1}, "max_bin must be >= 2"),
+        ({"tree_method": "approx"}, "tree_method must be one of"),
+        ({"categorical_features": [9]}, "categorical_features must be places below 5"),
+        ({"categorical_features": [0]}, "must hold whole numbers"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_named(given: dict[str, object], words: str) -> None:
+    x, y = table(30)
+    with pytest.raises(ValueError, match=words):
+        RandomForestRegressor(**given).fit(x, y)
