@@ -1,0 +1,1 @@
+"""The equations of ensembles as the papers write them: float64, unhurried, the oracle of tests."""
