@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from drivetrain.core.checks import check_choice
 from drivetrain.ensemble.forests.fitted import Aim, FittedForest
-from drivetrain.trees.deep.targets import labels
+from drivetrain.trees.deep.targets import indicators, labels
 
 Doubles = NDArray[np.float64]
 
@@ -37,47 +36,55 @@ class ClassificationForest(ClassifierMixin, FittedForest, ABC):
     def _aim(self, y: NDArray[Any], weight: Doubles | None) -> Aim:
         check_choice("criterion", self.criterion, ("gini", "entropy", "log_loss"))
         check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.n_classes_ = len(self.classes_)
-        target = labels(codes, self.n_classes_, as_number=self.criterion == "gini")
-        if self.monotonic_cst is not None and (self.n_classes_ > 2 or target.classes):
+        columns = y.reshape(len(y), -1)
+        pairs = [np.unique(columns[:, k], return_inverse=True) for k in range(columns.shape[1])]
+        known = [classes for classes, _ in pairs]
+        codes = np.stack([own for _, own in pairs], axis=1)
+        counts = [len(classes) for classes in known]
+        if y.ndim == 1:
+            self.classes_, self.n_classes_ = known[0], counts[0]
+            target = labels(codes[:, 0], counts[0], as_number=self.criterion == "gini")
+        else:
+            self.classes_, self.n_classes_ = known, counts
+            target = indicators(codes, counts)
+        if self.monotonic_cst is not None and (target.outputs > 1 or counts[0] > 2):
             raise ValueError("monotonic_cst needs two classes and criterion='gini'.")
-        return Aim(
-            target=target, y=y, weight=self._by_class(y, weight), reweigh=self._by_drawn_class(y)
-        )
+        by_class = _by_class(self.class_weight, y, weight, drawn=self.bootstrap)
+        again = _by_drawn_class(y) if self.bootstrap and self._each_drawn() else None
+        return Aim(target=target, y=y, weight=by_class, reweigh=again)
 
-    def _by_class(self, y: NDArray[Any], weight: Doubles | None) -> Doubles | None:
-        given = self.class_weight
-        if given is None or (given == "balanced_subsample" and self.bootstrap):
-            return None
-        if isinstance(given, str):
-            check_choice("class_weight", given, ("balanced", "balanced_subsample"))
-            counts = np.bincount(np.searchsorted(self.classes_, y), weight)
-            share = counts.sum() / (len(counts) * np.maximum(counts, 1e-300))
-            return np.asarray(share[np.searchsorted(self.classes_, y)])
-        return np.asarray(compute_sample_weight(given, y))
-
-    def _by_drawn_class(self, y: NDArray[Any]) -> Callable[[NDArray[np.int32]], Doubles] | None:
-        if self.class_weight != "balanced_subsample" or not self.bootstrap:
-            return None
-        return lambda drawn: np.asarray(compute_sample_weight("balanced", y, indices=drawn))
+    def _each_drawn(self) -> bool:
+        return isinstance(self.class_weight, str) and self.class_weight == "balanced_subsample"
 
     def _score_outside(self, mean: Doubles, y: NDArray[Any], held: NDArray[np.bool_]) -> None:
         shares = self._shares(mean)
-        self.oob_decision_function_ = shares
-        found = self.classes_[shares[held].argmax(axis=1)]
-        score = self.oob_score if callable(self.oob_score) else accuracy_score
+        if y.ndim > 1 and len(set(self.n_classes_)) > 1:
+            raise ValueError("oob_score needs the same number of classes in every column of y.")
+        stacked = np.stack(shares, axis=2) if y.ndim > 1 else shares[0]
+        self.oob_decision_function_ = stacked
+        found = self._named([one[held] for one in shares])
+        score = self.oob_score if callable(self.oob_score) else _accuracy
         self.oob_score_ = float(score(y[held], found)) if held.any() else float("nan")
 
-    def _shares(self, mean: Doubles) -> Doubles:
-        if mean.shape[1] == self.n_classes_ > 1:
-            return mean
+    def _shares(self, mean: Doubles) -> list[Doubles]:
+        """Return the shares of each column's classes."""
+        if self.n_outputs_ > 1:
+            ends = np.cumsum(self.n_classes_)[:-1]
+            return list(np.split(mean, ends, axis=1))
         if self.n_classes_ == 1:
-            return np.ones((len(mean), 1))
-        return np.concatenate([1 - mean, mean], axis=1)
+            return [np.ones((len(mean), 1))]
+        if mean.shape[1] > 1:
+            return [mean]
+        return [np.concatenate([1 - mean, mean], axis=1)]
 
-    def predict_proba(self, X: Any) -> Doubles:
-        """Return the probability of each class, (n, classes).
+    def _named(self, shares: list[Doubles]) -> NDArray[Any]:
+        if self.n_outputs_ == 1:
+            return np.asarray(self.classes_[shares[0].argmax(axis=1)])
+        each = [own[one.argmax(axis=1)] for own, one in zip(self.classes_, shares)]
+        return np.stack(each, axis=1)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, (n, classes); a list of them for several targets.
 
         Args:
             X: Values, (n, F).
@@ -85,28 +92,57 @@ class ClassificationForest(ClassifierMixin, FittedForest, ABC):
         Raises:
             ValueError: Other features than at fit.
         """
-        return self._shares(self._mean(X))
+        shares = self._shares(self._mean(X))
+        return shares if self.n_outputs_ > 1 else shares[0]
 
-    def predict_log_proba(self, X: Any) -> Doubles:
-        """Return the logarithm of each class's probability, (n, classes).
-
-        Args:
-            X: Values, (n, F).
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the likeliest class of each row, (n,).
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithm of each class's probability, shaped as the probabilities.
 
         Args:
             X: Values, (n, F).
-
-        Raises:
-            ValueError: Other features than at fit.
         """
         shares = self.predict_proba(X)
-        return np.asarray(self.classes_[shares.argmax(axis=1)])
+        with np.errstate(divide="ignore"):
+            return [np.log(one) for one in shares] if self.n_outputs_ > 1 else np.log(shares)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the likeliest class of each row, (n,) or (n, outputs).
+
+        Args:
+            X: Values, (n, F).
+
+        Raises:
+            ValueError: Other features than at fit.
+        """
+        mean = self._mean(X)
+        return self._named(self._shares(mean))
+
+
+def _accuracy(y: NDArray[Any], found: NDArray[Any]) -> float:
+    # Of several targets, the share of single answers.
+    return float(np.mean(y == found))
+
+
+def _by_class(
+    given: Any, y: NDArray[Any], weight: Doubles | None, *, drawn: bool
+) -> Doubles | None:
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        return np.asarray(compute_sample_weight(given, y))
+    check_choice("class_weight", given, ("balanced", "balanced_subsample"))
+    if given == "balanced_subsample" and drawn:
+        return None
+    out = np.ones(len(y))
+    for column in y.reshape(len(y), -1).T:
+        codes = np.unique(column, return_inverse=True)[1]
+        counts = np.bincount(codes, weight)
+        out *= (counts.sum() / (len(counts) * np.maximum(counts, 1e-300)))[codes]
+    return out
+
+
+def _by_drawn_class(y: NDArray[Any]) -> Callable[[NDArray[np.int32]], Doubles]:
+    return lambda drawn: np.asarray(compute_sample_weight("balanced", y, indices=drawn))
 
 
 @dataclass(eq=False, repr=False)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from drivetrain.core.checks import check_integer
 from drivetrain.ensemble.forests.drawing import Drawing, draws_of, seeds_of
-from drivetrain.ensemble.forests.growing import Plan, binned, outside
+from drivetrain.ensemble.forests.growing import Plan, binned, outside, values_of
 from drivetrain.ensemble.forests.parameters import ForestParameters, kinds_of, rules_of
 from drivetrain.trees.deep.grower import DeepTree, together
 from drivetrain.trees.deep.targets import Target
@@ -67,6 +67,8 @@ class FittedForest(ForestParameters):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = True
         return tags
 
     @abstractmethod
@@ -124,7 +126,14 @@ class FittedForest(ForestParameters):
         drawing = Drawing(rows=n, draws=draws, weight=weight, reweigh=aim.reweigh)
         held = None if weight is None or weight.all() else weight > 0
         matrix = binned(self, x, kinds, held=held, threads=threads)
-        return Plan(matrix=matrix, target=aim.target, rules=rules, drawing=drawing, threads=threads)
+        return Plan(
+            matrix=matrix,
+            target=aim.target,
+            rules=rules,
+            drawing=drawing,
+            threads=threads,
+            values=values_of(matrix, x) if self.tree_method == "exact" else None,
+        )
 
     def _keep(
         self, trees: Sequence[DeepTree], seeds: list[int], drawing: Drawing, there: int

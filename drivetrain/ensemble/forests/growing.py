@@ -63,6 +63,20 @@ def binned(
         return bin_matrix(x, cuts, executor=pool)
 
 
+def values_of(matrix: BinnedMatrix, x: Floats) -> Floats:
+    """Return the value of every bin, in the cuts' order, of bins that hold one value each.
+
+    Args:
+        matrix: The table as bins.
+        x: Its values, (n, F).
+    """
+    out = np.zeros(len(matrix.cuts.values), np.float32)
+    for f, column in enumerate(matrix.columns):
+        there = np.flatnonzero(column != matrix.missing)
+        out[int(matrix.cuts.offsets[f]) + column[there].astype(np.int64)] = x[there, f]
+    return out
+
+
 def _check_categories(column: Floats, feature: int) -> None:
     held = column[~np.isnan(column)]
     if held.size and (held.min() < 0 or held.max() >= MOST_BINS or (held != np.floor(held)).any()):
@@ -81,6 +95,7 @@ class Plan:
         rules: How each tree grows.
         drawing: How it draws its rows.
         threads: Trees grown at once.
+        values: The value of every bin where each has one; None for bins of several.
     """
 
     matrix: BinnedMatrix
@@ -88,10 +103,11 @@ class Plan:
     rules: DeepRules
     drawing: Drawing
     threads: int
+    values: Floats | None = None
 
     def grow(self, seeds: Sequence[int]) -> list[DeepTree]:
         """Return a tree a seed."""
-        grower = DeepGrower(self.matrix, self.target, self.rules)
+        grower = DeepGrower(self.matrix, self.target, self.rules, self.values)
         drawn: Callable[[int], tuple[NDArray[np.uint32], Doubles]] = lambda k: self.drawing.sample(  # noqa: E731
             seeds[k]
         )

@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 
 from drivetrain.core.checks import check_choice
 from drivetrain.ensemble.forests.fitted import Aim, FittedForest
-from drivetrain.trees.deep.targets import numbers
+from drivetrain.trees.deep.targets import numbers, vectors
 
 Doubles = NDArray[np.float64]
 
@@ -29,7 +29,11 @@ class RegressionForest(RegressorMixin, FittedForest, ABC):
     def _aim(self, y: NDArray[Any], weight: Doubles | None) -> Aim:
         check_choice("criterion", self.criterion, ("squared_error",))
         values = np.ascontiguousarray(y, np.float64)
-        return Aim(target=numbers(values, weight), y=values)
+        if values.ndim == 1:
+            return Aim(target=numbers(values, weight), y=values)
+        if self.monotonic_cst is not None:
+            raise ValueError("monotonic_cst needs a single target.")
+        return Aim(target=vectors(values), y=values)
 
     def _score_outside(self, mean: Doubles, y: NDArray[Any], held: NDArray[np.bool_]) -> None:
         self.oob_prediction_ = mean if y.ndim > 1 else mean[:, 0]

@@ -38,14 +38,25 @@ class DeepGrower:
         matrix: The data.
         target: What is fitted.
         rules: How.
+        values: The value of each bin, in the cuts' order, where every bin has one: thresholds
+            then lie halfway between the values of a node. Cuts of the matrix where None.
     """
 
-    def __init__(self, matrix: BinnedMatrix, target: Target, rules: DeepRules) -> None:
+    def __init__(
+        self,
+        matrix: BinnedMatrix,
+        target: Target,
+        rules: DeepRules,
+        values: NDArray[np.float32] | None = None,
+    ) -> None:
         self.matrix = matrix
+        self.values = values
         self.target = target
         self.rules = rules
         self._direction = np.zeros(matrix.n_features, np.int8)
         self._direction[: len(rules.monotonic)] = rules.monotonic
+        none = np.empty((0, 1), np.int64)
+        self._vectors = none if target.vectors is None else target.vectors
 
     def grow_all(
         self, sample: Sample, seeds: Sequence[int], *, threads: int = 1
@@ -77,49 +88,62 @@ class DeepGrower:
             seed: Draws the features.
         """
         held = payload(self.target, rows, weight)
-        outputs = self.target.classes or 1
-        m = max(len(rows), 1)
-        ordered = rows.copy()
-        categorical = self.matrix.cuts.categorical
-        words = (self.matrix.missing + 1) >> 6
-        nodes = np.zeros((2 * m, kernels.FIELDS), np.int64)
-        sums = np.zeros((4 * m, outputs + 1), np.int64)
-        gains = np.zeros(2 * m)
-        sets = np.zeros((2 * m if categorical.any() else 1, words), np.uint64)
+        room = _Room(self.matrix, rows, self.target.outputs, limited=self.rules.max_leaf_nodes > 0)
         size = kernels.grow(
             self.matrix.columns,
+            self.matrix.rows,
             self.matrix.cuts.n_bins,
             self.matrix.missing,
             np.int64(held.shift),
-            categorical,
+            self.matrix.cuts.categorical,
             self._direction,
-            ordered,
+            room.ordered,
             held.carried,
-            np.empty_like(ordered),
+            self._vectors,
+            np.empty_like(room.ordered),
             np.empty_like(held.carried),
+            room.local,
             self._rules(held, float(weight.sum())),
             np.uint64(seed),
-            nodes,
-            sums,
-            gains,
-            sets,
-            np.empty((2 * m, 2)),
+            room.nodes,
+            room.sums,
+            room.kept,
+            room.gains,
+            room.sets,
+            room.bounds,
         )
+        return self._tree(room, size, held, rows, weight)
+
+    def _tree(
+        self,
+        room: "_Room",
+        size: int,
+        held: Payload,
+        rows: NDArray[np.uint32],
+        weight: NDArray[np.float64],
+    ) -> DeepTree:
+        nodes = room.nodes[:size]
         by_row = np.zeros(len(self.matrix))
         by_row[rows] = weight
-        leaves = _Leaves(ordered, by_row, nodes[:size])
-        value = self._values(leaves, sums[:size], held)
-        scaled = gains[:size] * self._gain_unit(held)
-        forest = _forest(nodes[:size], sets, scaled, value, leaves.weights, self.matrix.cuts)
-        inner = nodes[:size, kernels.LEFT] >= 0
-        split_on = nodes[:size, kernels.FEATURE][inner]
+        leaves = _Leaves(room.ordered, by_row, nodes)
+        value = self._values(leaves, room.sums[:size], held)
+        inner = nodes[:, kernels.LEFT] >= 0
+        scaled = np.where(inner, room.gains[:size], 0) * self._gain_unit(held)
+        threshold = _thresholds(nodes, self.matrix.cuts, self.values)
+        forest = _forest(
+            nodes, room.sets, scaled, value, leaves.weights, threshold, self.matrix.cuts
+        )
+        split_on = nodes[inner, kernels.FEATURE]
         decrease = np.bincount(split_on, scaled[inner], self.matrix.n_features)
         return DeepTree(forest=forest, impurity_decrease=decrease / weight.sum())
 
     def _gain_unit(self, held: Payload) -> float:
+        bits = np.log(2) if self.rules.criterion == "entropy" else 1.0
+        if self.target.vectors is not None:
+            return held.g_unit**2 * held.h_unit / bits / self.target.parts
         if self.target.classes:
             # scikit-learn's entropy is in bits.
-            return held.h_unit / (np.log(2) if self.rules.criterion == "entropy" else 1.0)
+            return held.h_unit / bits
         twice = 1.0 if self.rules.criterion == "squared_error" else 2.0
         return twice * held.g_unit**2 / held.h_unit
 
@@ -134,12 +158,15 @@ class DeepGrower:
         out[kernels.LEAST_GAIN] = rules.min_impurity_decrease * total / self._gain_unit(held)
         out[kernels.MAX_LEAVES] = rules.max_leaf_nodes
         out[kernels.ENTROPY] = rules.criterion == "entropy"
+        out[kernels.CONSTRAINED] = self._direction.any()
         return out
 
     def _values(
         self, leaves: "_Leaves", sums: NDArray[np.int64], held: Payload
     ) -> NDArray[np.float64]:
         """Return the nodes' values, (nodes, outputs): exact means, not those of rounded targets."""
+        if self.target.vectors is not None:
+            return np.stack([leaves.means(one) for one in self.target.values.T], axis=1)
         if self.target.classes:
             return sums[:, :-1] / sums[:, -1:]
         mean = leaves.means(self.target.values)[:, None]
@@ -147,6 +174,25 @@ class DeepGrower:
             # Rounding must not undo what the splits were constrained to.
             mean = sums[:, :1] * (held.g_unit / held.h_unit) / sums[:, 1:] + self.target.middle
         return mean
+
+
+class _Room:
+    """What a kernel writes to."""
+
+    def __init__(
+        self, matrix: BinnedMatrix, rows: NDArray[np.uint32], outputs: int, *, limited: bool
+    ) -> None:
+        m = max(len(rows), 1)
+        kinds = matrix.cuts.categorical
+        widest = int(matrix.cuts.n_bins[kinds].max(initial=0))
+        self.ordered = rows.copy()
+        self.local = np.empty((matrix.n_features, kernels.LOCAL), matrix.columns.dtype)
+        self.nodes = np.empty((2 * m, kernels.FIELDS), np.int64)
+        self.sums = np.empty((2 * m, outputs + 1), np.int64)
+        self.kept = np.empty((2 * m if limited else 1, outputs + 1), np.int64)
+        self.gains = np.empty(2 * m)
+        self.sets = np.empty((2 * m if widest else 1, -(-widest // 64)), np.uint64)
+        self.bounds = np.empty((2 * m, 2))
 
 
 class _Leaves:
@@ -191,21 +237,44 @@ def _leaf_order(nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     return leaves[np.argsort(nodes[leaves, kernels.BEGIN], kind="stable")]
 
 
+def _thresholds(
+    nodes: NDArray[np.int64], cuts: Cuts, values: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Return what values are compared with at each node; 0 where none are."""
+    numeric = (nodes[:, kernels.LEFT] >= 0) & (nodes[:, kernels.BIN] >= 0)
+    own = nodes[numeric]
+    begin = cuts.offsets[own[:, kernels.FEATURE]]
+    found = cuts.values[begin + own[:, kernels.BIN]]
+    if values is not None:
+        between = own[:, kernels.ABOVE] >= 0
+        low = values[begin[between] + own[between, kernels.BELOW]]
+        high = values[begin[between] + own[between, kernels.ABOVE]]
+        found[between] = _halfway(low, high)
+    out = np.zeros(len(nodes), np.float32)
+    out[numeric] = found
+    return out
+
+
+def _halfway(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the least float32 above the middle: x < it says what x <= middle does."""
+    middle = low.astype(np.float64) / 2 + high.astype(np.float64) / 2
+    near = middle.astype(np.float32)
+    return np.where(near > middle, near, np.nextafter(near, np.float32(np.inf)))
+
+
 def _forest(
     nodes: NDArray[np.int64],
     sets: NDArray[np.uint64],
     gains: NDArray[np.float64],
     value: NDArray[np.float64],
     cover: NDArray[np.float64],
+    threshold: NDArray[np.float32],
     cuts: Cuts,
 ) -> Forest:
     left = nodes[:, kernels.LEFT].astype(np.int32)
     inner = left >= 0
     feature = np.where(inner, nodes[:, kernels.FEATURE], 0).astype(np.int32)
-    place = nodes[:, kernels.BIN]
-    categorical = inner & (place < 0)
-    numeric = inner & ~categorical
-    at = np.where(numeric, cuts.offsets[feature] + place, 0)
+    categorical = inner & (nodes[:, kernels.BIN] < 0)
     right = [_absent(sets[x], int(cuts.n_bins[feature[x]])) for x in np.flatnonzero(categorical)]
     counts = np.zeros(len(nodes), np.int64)
     counts[categorical] = [len(one) for one in right]
@@ -215,11 +284,11 @@ def _forest(
         left=left,
         right=np.where(inner, left + 1, -1).astype(np.int32),
         feature=feature,
-        threshold=np.where(numeric, cuts.values[at], 0).astype(np.float32),
+        threshold=threshold,
         default_left=inner & (nodes[:, kernels.MISSING_LEFT] > 0),
         value=np.where(inner[:, None], 0, value).astype(np.float32),
         cover=cover.astype(np.float32),
-        gain=np.where(inner, gains, 0).astype(np.float32),
+        gain=gains.astype(np.float32),
         group=np.array([-1 if outputs > 1 else 0], np.int32),
         n_features=len(cuts.lowest),
         n_groups=outputs,
