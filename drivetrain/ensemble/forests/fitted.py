@@ -14,10 +14,10 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from drivetrain.core.checks import check_integer
+from drivetrain.core.checks import check_integer, check_real
 from drivetrain.ensemble.forests.drawing import Drawing, draws_of, seeds_of
-from drivetrain.ensemble.forests.growing import Plan, binned, outside, values_of
-from drivetrain.ensemble.forests.parameters import ForestParameters, kinds_of, rules_of
+from drivetrain.ensemble.forests.growing import Plan, grower_of, outside
+from drivetrain.ensemble.forests.parameters import ForestParameters
 from drivetrain.trees.deep.grower import DeepTree, together
 from drivetrain.trees.deep.targets import Target
 from drivetrain.trees.forest import Forest, join
@@ -118,21 +118,21 @@ class FittedForest(ForestParameters):
             raise ValueError("max_samples needs bootstrap=True.")
         if not self.bootstrap and self.oob_score:
             raise ValueError("oob_score needs bootstrap=True: else no row is left out.")
-        n, features = x.shape
-        rules = rules_of(self, n, features)
-        kinds = kinds_of(self.categorical_features, features, vars(self).get("feature_names_in_"))
-        threads = effective_n_jobs(self.n_jobs)
+        n, threads = len(x), effective_n_jobs(self.n_jobs)
         draws = draws_of(self.max_samples, n, weight) if self.bootstrap else 0
-        drawing = Drawing(rows=n, draws=draws, weight=weight, reweigh=aim.reweigh)
-        held = None if weight is None or weight.all() else weight > 0
-        matrix = binned(self, x, kinds, held=held, threads=threads)
-        return Plan(
-            matrix=matrix,
-            target=aim.target,
-            rules=rules,
-            drawing=drawing,
+        grower = grower_of(
+            self,
+            x,
+            aim.target,
+            names=vars(self).get("feature_names_in_"),
+            held=None if weight is None or weight.all() else weight > 0,
             threads=threads,
-            values=values_of(matrix, x) if self.tree_method == "exact" else None,
+        )
+        return Plan(
+            grower=grower,
+            drawing=Drawing(rows=n, draws=draws, weight=weight, reweigh=aim.reweigh),
+            threads=threads,
+            alpha=check_real("ccp_alpha", self.ccp_alpha, low=0),
         )
 
     def _keep(

@@ -4,17 +4,19 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.core.checks import check_choice, check_integer
 from drivetrain.ensemble.forests.drawing import Drawing
-from drivetrain.ensemble.forests.parameters import MOST_BINS, ForestParameters
+from drivetrain.ensemble.forests.parameters import MOST_BINS, ForestParameters, kinds_of, rules_of
 from drivetrain.trees.binning.cuts import find_cuts
 from drivetrain.trees.binning.matrix import BinnedMatrix, bin_matrix
-from drivetrain.trees.deep.grower import DeepGrower, DeepTree
-from drivetrain.trees.deep.rules import DeepRules
+from drivetrain.trees.deep.grower import DeepGrower, DeepTree, Grower, grow_all
+from drivetrain.trees.deep.pruning import pruned
+from drivetrain.trees.deep.random.grower import RandomGrower
 from drivetrain.trees.deep.targets import Target
 from drivetrain.trees.forest import Forest
 from drivetrain.trees.prediction.predictor import Predictor
@@ -90,28 +92,59 @@ class Plan:
     """What the trees of a forest are grown by.
 
     Attributes:
-        matrix: The table.
-        target: What is fitted.
-        rules: How each tree grows.
+        grower: Grows one.
         drawing: How it draws its rows.
         threads: Trees grown at once.
-        values: The value of every bin where each has one; None for bins of several.
+        alpha: What a leaf costs where trees are pruned; 0 where they are not.
     """
 
-    matrix: BinnedMatrix
-    target: Target
-    rules: DeepRules
+    grower: Grower
     drawing: Drawing
     threads: int
-    values: Floats | None = None
+    alpha: float = 0.0
 
     def grow(self, seeds: Sequence[int]) -> list[DeepTree]:
         """Return a tree a seed."""
-        grower = DeepGrower(self.matrix, self.target, self.rules, self.values)
-        drawn: Callable[[int], tuple[NDArray[np.uint32], Doubles]] = lambda k: self.drawing.sample(  # noqa: E731
-            seeds[k]
-        )
-        return list(grower.grow_all(drawn, seeds, threads=self.threads))
+        drawing, alpha = self.drawing, self.alpha
+
+        def drawn(number: int) -> tuple[NDArray[np.uint32], Doubles]:
+            return drawing.sample(seeds[number])
+
+        grown = grow_all(self.grower, drawn, seeds, threads=self.threads)
+        return [pruned(tree, alpha) for tree in grown] if alpha else list(grown)
+
+
+def grower_of(
+    given: ForestParameters,
+    x: Floats,
+    target: Target,
+    *,
+    names: NDArray[Any] | None,
+    held: NDArray[np.bool_] | None,
+    threads: int,
+) -> Grower:
+    """Return what grows trees of bins, or by random cuts of the values themselves.
+
+    Args:
+        given: The parameters.
+        x: Values, (n, F).
+        target: What is fitted.
+        names: Names of the features, where they have any.
+        held: Rows that count, (n,); all where None.
+        threads: Threads.
+
+    Raises:
+        ValueError: As `binned`; random cuts of categories.
+    """
+    rules = rules_of(given, *x.shape)
+    kinds = kinds_of(given.categorical_features, x.shape[1], names)
+    if given.splits_at_random:
+        if kinds.any():
+            raise ValueError("categorical_features need splits that are searched, not random ones.")
+        return RandomGrower(x, target, rules)
+    matrix = binned(given, x, kinds, held=held, threads=threads)
+    values = values_of(matrix, x) if given.tree_method == "exact" else None
+    return DeepGrower(matrix, target, rules, values)
 
 
 def outside(

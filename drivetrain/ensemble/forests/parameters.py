@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,10 @@ class ForestParameters(BaseEstimator):
         tree_method: ``hist``: splits between bins of values; ``exact``: between any values.
         max_bin: Most bins of a feature, at most 65534.
         categorical_features: Columns of categories, numbered from 0: a mask, places, or names.
-        keep_leaves: Whether to keep which rows each leaf holds, for quantiles.
     """
+
+    #: Whether each feature is cut at random, not searched.
+    splits_at_random: ClassVar[bool] = False
 
     n_estimators: int = 100
     _: KW_ONLY

@@ -3,7 +3,7 @@
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,4 +77,27 @@ class RandomForestRegressor(RegressionForest):
         Breiman: Random Forests, Machine Learning 45 (2001).
     """
 
+    monotonic_cst: Sequence[int] | None = None
+
+
+@dataclass(eq=False, repr=False)
+class ExtraTreesRegressor(RegressionForest):
+    """Extremely randomized trees for numbers: of one random cut a feature, the best.
+
+    Parameters, defaults and attributes are scikit-learn's; see `ForestParameters`. Cuts are drawn
+    between the values themselves: ``tree_method`` and ``max_bin`` mean nothing here.
+
+    Example:
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = ExtraTreesRegressor(20, min_samples_leaf=5, random_state=0).fit(X, y)
+        >>> model.score(X, y) > 0.5
+        True
+
+    References:
+        Geurts, Ernst, Wehenkel: Extremely Randomized Trees, Machine Learning 63 (2006).
+    """
+
+    splits_at_random: ClassVar[bool] = True
+    bootstrap: bool = False
     monotonic_cst: Sequence[int] | None = None

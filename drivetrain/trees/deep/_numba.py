@@ -444,8 +444,8 @@ def _find(
         parent = _purity(sums, x, classes, weight, rules[ENTROPY] > 0.0)
     else:
         parent = np.float64(sums[x, 0]) * np.float64(sums[x, 0]) / weight
-    # Rounding alone is no gain.
-    best[0] = parent + abs(parent) * 1e-12 + 1e-300
+    # A split that gains nothing may make room for one that does.
+    best[0] = -np.inf
     chosen = -1
     features = len(bins)
     words = len(bits)
@@ -514,9 +514,9 @@ def _find(
         if b - a == 2 and chosen >= 0:
             # No other feature can part two rows better.
             break
-    if chosen < 0 or best[0] - parent < rules[LEAST_GAIN]:
+    if chosen < 0 or best[0] - parent < rules[LEAST_GAIN] - abs(parent) * 1e-12:
         return -1
-    gains[x] = best[0] - parent
+    gains[x] = max(best[0] - parent, 0.0)
     return known + fresh
 
 
