@@ -14,5 +14,7 @@ from .stacking.classifier import StackingClassifier as StackingClassifier
 from .stacking.regressor import StackingRegressor as StackingRegressor
 from .target_statistics import TargetStatistics as TargetStatistics
 from .target_statistics import target_statistics as target_statistics
+from .trees import DecisionTreeClassifier as DecisionTreeClassifier
+from .trees import DecisionTreeRegressor as DecisionTreeRegressor
 from .voting.classifier import VotingClassifier as VotingClassifier
 from .voting.regressor import VotingRegressor as VotingRegressor

@@ -10,6 +10,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -92,7 +93,7 @@ class FittedForest(ForestParameters):
             TypeError: A parameter of another type.
             ValueError: A parameter or the input is wrong; the message says which.
         """
-        x, targets = _table(self, X, y)
+        x, targets, self.n_outputs_ = checked_table(self, X, y)
         weight = None if sample_weight is None else _weights(sample_weight, x)
         aim = self._aim(targets, weight)
         there = len(self._decreases) if self.warm_start and "forest_" in vars(self) else 0
@@ -208,7 +209,7 @@ class FittedForest(ForestParameters):
 
     def _rows(self, X: Any) -> Floats:
         check_is_fitted(self, "forest_")
-        return _dense(validate_data(self, X, reset=False, **_CHECKS))
+        return checked_rows(self, X)
 
     def _mean(self, X: Any) -> Doubles:
         """Return the mean of the trees' predictions, (n, K)."""
@@ -232,7 +233,19 @@ def _dense(values: Any) -> Floats:
     return np.ascontiguousarray(dense, np.float32)
 
 
-def _table(estimator: FittedForest, x: Any, y: ArrayLike) -> tuple[Floats, NDArray[Any]]:
+def checked_table(
+    estimator: BaseEstimator, x: Any, y: ArrayLike
+) -> tuple[Floats, NDArray[Any], int]:
+    """Return X, y and its number of columns, checked; the estimator remembers its features.
+
+    Args:
+        estimator: What is fitted.
+        x: Values, (n, F).
+        y: Targets, (n,) or (n, outputs).
+
+    Raises:
+        ValueError: Infinite values, no rows, lengths that do not fit.
+    """
     if issparse(y):
         raise ValueError("y must be dense. Got a sparse matrix.")
     values, target = validate_data(estimator, x, y, multi_output=True, **_CHECKS)
@@ -245,8 +258,20 @@ def _table(estimator: FittedForest, x: Any, y: ArrayLike) -> tuple[Floats, NDArr
             stacklevel=3,
         )
         target = target[:, 0]
-    estimator.n_outputs_ = 1 if target.ndim == 1 else target.shape[1]
-    return _dense(values), target
+    return _dense(values), target, 1 if target.ndim == 1 else target.shape[1]
+
+
+def checked_rows(estimator: BaseEstimator, x: Any) -> Floats:
+    """Return rows to predict, of the features the estimator remembers.
+
+    Args:
+        estimator: What was fitted.
+        x: Values, (n, F).
+
+    Raises:
+        ValueError: Other features than at fit, infinite values.
+    """
+    return _dense(validate_data(estimator, x, reset=False, **_CHECKS))
 
 
 def _weights(given: ArrayLike, x: Floats) -> Doubles:

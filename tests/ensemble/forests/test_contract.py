@@ -11,6 +11,7 @@ from drivetrain.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from drivetrain.ensemble.trees import DecisionTreeClassifier, DecisionTreeRegressor
 
 KINDS = [
     RandomForestRegressor,
@@ -22,6 +23,11 @@ KINDS = [
 # as here: its own suite checks the equivalence of weights and repetition without draws.
 DRAWN = "check_sample_weight_equivalence"
 ESTIMATORS = [kind(n_estimators=5, bootstrap=drawn) for kind in KINDS for drawn in (True, False)]
+
+
+@parametrize_with_checks([DecisionTreeRegressor(), DecisionTreeClassifier()])
+def test_trees_pass_scikit_learns_checks(estimator, check) -> None:  # type: ignore[no-untyped-def]
+    check(estimator)
 
 
 def _failing(estimator):  # type: ignore[no-untyped-def]
