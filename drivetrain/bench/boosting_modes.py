@@ -48,60 +48,71 @@ def cases() -> Iterator[Case]:
     yield _race(scripts()[0], 2)
 
 
+TREE = {"max_depth": 6, "eta": 0.1}
+DRAWN = {"subsample": 0.5, "seed": 1}
+FOREST = {"eta": 1.0, "max_depth": 12, "subsample": 0.8, "colsample_bynode": 0.6, "seed": 1}
+LINEAR = {"booster": "gblinear", "updater": "coord_descent", "eta": 0.5, "lambda": 1e-5}
+
+
 def scripts() -> list[Script]:
     """Return what is run."""
-    tree = {"max_depth": 6, "eta": 0.1}
-    drawn = {**tree, "subsample": 0.5, "seed": 1}
-    forest = {"eta": 1.0, "max_depth": 12, "subsample": 0.8, "colsample_bynode": 0.6}
-    return [
-        Script(
-            name="rank-ndcg",
-            what="Learn to rank 180,000 rows of 60 features in 1,500 queries, 20 rounds",
-            params={**tree, "objective": "rank:ndcg", "eval_metric": "ndcg@10"},
-            rounds=20,
-            data=queries,
-            slack=0.02,
-            rising=True,
-        ),
-        Script(
-            name="dart",
-            what="Drop a tenth of the trees each round (DART), 50 rounds on a third of flights",
-            params={**tree, "booster": "dart", "rate_drop": 0.1, "eval_metric": "rmse"},
-            rounds=50,
-            data=_some_flights,
-            slack=0.05,
-        ),
-        Script(
-            name="gblinear",
-            what="A linear model by coordinate descent, 100 rounds on a third of flights",
-            params={
-                "booster": "gblinear",
-                "updater": "coord_descent",
-                "eta": 0.5,
-                "lambda": 1e-5,
-                "eval_metric": "rmse",
-            },
-            rounds=100,
-            data=_some_filled_flights,
-            slack=1e-4,
-        ),
-        Script(
-            name="forest",
-            what="A forest of 50 trees of depth 12 by boosting's own kernels, flights",
-            params={**forest, "num_parallel_tree": 50, "eval_metric": "rmse", "seed": 1},
-            rounds=1,
-            data=_flights,
-            slack=0.02,
-        ),
-        Script(
-            name="subsample",
-            what="Half the rows a round, 100 rounds, flights",
-            params={**drawn, "eval_metric": "rmse"},
-            rounds=100,
-            data=_flights,
-            slack=0.02,
-        ),
-    ]
+    return [_ranking(), _dart(), _linear(), _forest(), _drawn()]
+
+
+def _ranking() -> Script:
+    return Script(
+        name="rank-ndcg",
+        what="Learn to rank 180,000 rows of 60 features in 1,500 queries, 20 rounds",
+        params={**TREE, "objective": "rank:ndcg", "eval_metric": "ndcg@10"},
+        rounds=20,
+        data=queries,
+        slack=0.02,
+        rising=True,
+    )
+
+
+def _dart() -> Script:
+    return Script(
+        name="dart",
+        what="Drop a tenth of the trees each round (DART), 50 rounds on a third of flights",
+        params={**TREE, "booster": "dart", "rate_drop": 0.1, "eval_metric": "rmse"},
+        rounds=50,
+        data=_some_flights,
+        slack=0.05,
+    )
+
+
+def _linear() -> Script:
+    return Script(
+        name="gblinear",
+        what="A linear model by coordinate descent, 100 rounds on a third of flights",
+        params={**LINEAR, "eval_metric": "rmse"},
+        rounds=100,
+        data=_some_filled_flights,
+        slack=1e-4,
+    )
+
+
+def _forest() -> Script:
+    return Script(
+        name="forest",
+        what="A forest of 50 trees of depth 12 by boosting's own kernels, flights",
+        params={**FOREST, "num_parallel_tree": 50, "eval_metric": "rmse"},
+        rounds=1,
+        data=_flights,
+        slack=0.02,
+    )
+
+
+def _drawn() -> Script:
+    return Script(
+        name="subsample",
+        what="Half the rows a round, 100 rounds, flights",
+        params={**TREE, **DRAWN, "eval_metric": "rmse"},
+        rounds=100,
+        data=_flights,
+        slack=0.02,
+    )
 
 
 def _both(table: Table, n: int) -> tuple[dict[str, Any], dict[str, Any]]:
