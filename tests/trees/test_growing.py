@@ -241,3 +241,17 @@ def test_shares_multiply_from_tree_to_level_to_node() -> None:
 
     growth = Growth(colsample_bytree=0.5, colsample_bylevel=0.5, colsample_bynode=0.5)
     assert Masks(growth, 64, 0).root().sum() == 8
+
+
+def test_sums_too_small_for_their_scale_are_packed_without_a_warning() -> None:
+    # 2**30.9 / 4e-34 is beyond float32: the greatest float32 is the scale, and warnings are errors.
+    rng = np.random.default_rng(8)
+    g = (1e-36 * rng.normal(size=400)).astype(np.float32)
+    h = (1e-36 * rng.uniform(0.5, 1.5, 400)).astype(np.float32)
+    pairs = pack_gradients(g, h, seed=0)
+    np.testing.assert_array_equal(pairs.units, 1.0 / float(np.finfo(np.float32).max))
+    low = pairs.packed & 0xFFFFFFFF
+    # Each pair is rounded to one of the two steps beside it, after a product rounded to 2**-24.
+    slack = 1 + 1e3 * 2.0**-24
+    assert np.all(np.abs((pairs.packed >> 32) * pairs.units[0] - g) <= slack * pairs.units[0])
+    assert np.all(np.abs(low * pairs.units[1] - h) <= slack * pairs.units[1])

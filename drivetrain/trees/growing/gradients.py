@@ -44,6 +44,14 @@ def _fine(values: Gradient, n: int) -> float:
     return float(np.ldexp(1.0, min(_MANTISSA - int(exponent), 1000)))
 
 
+def _scale(bits: float, total: float) -> np.float32:
+    """Return the steps to a 1.0 with which a sum fills its bits; 1 for a sum of nothing."""
+    if total == 0.0:
+        return np.float32(1)
+    # A sum below 1e-29 would ask for a scale beyond float32; it fills fewer bits.
+    return np.float32(min(2.0**bits / total, float(np.finfo(np.float32).max)))
+
+
 def pack_gradients(g: Gradient, h: Gradient, *, seed: int, first: int = 0) -> Gradients:
     """Return the pairs for one tree.
 
@@ -63,8 +71,8 @@ def pack_gradients(g: Gradient, h: Gradient, *, seed: int, first: int = 0) -> Gr
     if len(h) == 1:
         sum_h *= n
     whole = len(h) == 1 and h[0] == 1.0
-    g_scale = np.float32(2.0**_G_BITS / (sum_g / fine[0])) if sum_g else np.float32(1.0)
-    h_scale = np.float32(2.0**_H_BITS / (sum_h / fine[1])) if sum_h and not whole else np.float32(1)
+    g_scale = _scale(_G_BITS, sum_g / fine[0])
+    h_scale = np.float32(1) if whole else _scale(_H_BITS, sum_h / fine[1])
     packed = np.empty(n, np.int64)
     pack(g, h, g_scale, h_scale, whole, np.uint64(seed * 7919 + 1), first, packed)
     units = np.array([1.0 / float(g_scale), 1.0 / float(h_scale)])
