@@ -1,0 +1,1 @@
+"""AdaBoost: members that attend to the rows their forerunners got wrong."""

@@ -1,0 +1,1 @@
+"""Bagging: members on rows and features drawn at random, averaged."""

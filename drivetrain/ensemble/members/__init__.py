@@ -1,0 +1,1 @@
+"""What combined ensembles share: named members, fitted side by side on one budget of threads."""

@@ -1,0 +1,1 @@
+"""Voting: members fitted on the same rows, their answers counted or averaged."""
