@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 STAMP  := .venv/.installed
 PAGE   ?= demo.html
 
-.PHONY: install newest demo test bench lint docs readme wheel-check clean
+.PHONY: install newest demo test bench lint docs readme stamps wheel-check clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -33,6 +33,10 @@ demo: $(STAMP)
 # Rewrites the table in README.md from the stored run in docs/bench.jsonl.
 readme: $(STAMP)
 	$(BIN)/python docs/readme_table.py
+
+# Renews the hashes by which Numba's cache knows that a kernel elsewhere has changed.
+stamps: $(STAMP)
+	$(BIN)/python docs/kernel_stamps.py
 
 bench: $(STAMP)
 	$(BIN)/drivetrain bench

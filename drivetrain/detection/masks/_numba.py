@@ -1082,3 +1082,6 @@ def outlines(
             out, n = hollow(mask, height, left, top, core, out, n)
         lengths[i] = n - before
     return out[:n]
+
+
+# Compiled in here: drivetrain.detection.json._numba 335539e4bd2a5253

@@ -114,3 +114,6 @@ def fill_classes(classes, index, matches, rule, tables, scratch):
                         s = falling[when[need - 1] if need else first]
                     to = ((t * n_recalls + r) * n_classes + k) * n_rows + row
                     precision[to], scores[to] = p, s
+
+
+# Compiled in here: drivetrain.detection.matching._numba 7fcc596132600740

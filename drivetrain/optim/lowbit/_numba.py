@@ -528,3 +528,7 @@ def squares(kind, chunks, rows, out, low, high):
             widen(kind, address + 2 * begin, piece)
             total += sum_of_squares(piece)
         out[c] = total
+
+
+# Compiled in here: drivetrain.optim._numba 5ebf5120274e64c1
+# Compiled in here: drivetrain.optim.lowbit.bits._numba 35313e5b99914c77

@@ -191,3 +191,6 @@ def nadam_float32(chunks, rows, case_of, cases, low, high):
 def nadam_float64(chunks, rows, case_of, cases, low, high):
     """NAdam in float64."""
     _nadam(np.float64, 8, chunks, rows, case_of, cases, low, high)
+
+
+# Compiled in here: drivetrain.optim._numba 5ebf5120274e64c1

@@ -343,3 +343,6 @@ def gather_rows(
         out[next_free[home]] = rows[i]
         next_free[home] += 1
     return out
+
+
+# Compiled in here: drivetrain.trees.floating._numba 31441abca5d18397

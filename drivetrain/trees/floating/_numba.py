@@ -462,3 +462,6 @@ def part(
     for i in range(right):
         rows[left + i] = spare[i]
     return int(left)
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664

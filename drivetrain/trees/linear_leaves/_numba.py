@@ -201,3 +201,6 @@ def add_to_margin(
             for k in range(offsets[at], offsets[at + 1]):
                 line += coefficient[k] * np.float64(x[row, feature[k]])
             margin[row, group] += np.float32(line) if line == line else values[leaf]
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664

@@ -145,3 +145,7 @@ def scan_level(
             scratch,
             scores,
         )
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664
+# Compiled in here: drivetrain.trees.vector._numba e7254a7db5f0722c

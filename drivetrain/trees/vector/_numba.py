@@ -549,3 +549,6 @@ def leaf_sums(
                 own = h[0, 0] if same else h[row, k]
                 sums[leaf, k, 0] += np.int64(np.float64(g[row, k]) * fine[k, 0])
                 sums[leaf, k, 1] += np.int64(np.float64(own) * fine[k, 1])
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664

@@ -391,3 +391,6 @@ def grow(
     for i in range(first, last):
         rows[i] = origin[rows[i]]
     return size
+
+
+# Compiled in here: drivetrain.trees.deep._numba 0743d12a857bae36

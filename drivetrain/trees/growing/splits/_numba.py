@@ -249,3 +249,6 @@ def find_categories(
                     for j in range(k if single else 0, k + 1):
                         table[np.int64(order[seen - 1 - j] if backward else order[j])] = 0
                     table[len(own) - 1] = missing_left
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664

@@ -697,3 +697,9 @@ def weigh_leaves(
             a / fine[0], b / fine[1], rules[L2], rules[L1], rules[STEP], record[LOW], record[HIGH]
         )
     meet(state, threads)
+
+
+# Compiled in here: drivetrain.trees.growing._numba fa985cd06b2d5664
+# Compiled in here: drivetrain.trees.growing.drawing._numba b87b78d51c75f4f0
+# Compiled in here: drivetrain.trees.growing.splits._numba 489cfe2aa407af13
+# Compiled in here: drivetrain.trees.growing.team._numba 34f14c14d1396301
