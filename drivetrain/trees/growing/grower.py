@@ -15,6 +15,7 @@ from drivetrain.trees.growing.room import UNLIMITED, Room
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.growing.team import _numba as team
 from drivetrain.trees.growing.tree import _numba as tree
+from drivetrain.trees.growing.undisturbed import undisturbed
 
 # Bins of the histograms of one round, for each thread: 32 MiB.
 _BINS = 1 << 22
@@ -125,8 +126,12 @@ class Grower:
                 g, h, fine = gradients.g, gradients.h, gradients.fine
                 tree.weigh_leaves(self.threads, g, h, fine, room.table.rules, room.space)
 
-        self._let_in(one)
-        one(0)
+        if self.threads == 1:
+            one(0)
+            return
+        with undisturbed():
+            self._let_in(one)
+            one(0)
 
     def _let_in(self, one: Callable[[int], None]) -> None:
         """Let the other threads in, and have them linger for the next tree when they are out."""
