@@ -252,7 +252,8 @@ def test_queries_that_do_not_fit_are_named(given: dict, words: str) -> None:
         (classifier, {"objective": "multi:softprob"}, "objective must be one of"),
         (regressor, {"categorical_features": ["zz"]}, "names no column: 'zz'"),
     ],
-    ids=str,
+    # A function's address differs from process to process.
+    ids=lambda one: one.__name__ if callable(one) else str(one),
 )
 def test_wrong_parameters_are_named(make: Make, given: dict, words: str) -> None:
     x, y = (CX, CY) if make is classifier else (X, Y)
