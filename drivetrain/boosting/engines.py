@@ -11,7 +11,7 @@ from drivetrain.boosting.linear.rounds import LinearRounds
 from drivetrain.boosting.objectives.objective import Objective
 from drivetrain.boosting.rounds import Rounds
 from drivetrain.boosting.running import Engine, Running, run_all
-from drivetrain.boosting.training import Settings, Watch, boost, ready
+from drivetrain.boosting.training import Settings, Watch, boost, check_watched, ready
 
 
 def engine_for(
@@ -77,6 +77,7 @@ def boost_linear(
         raise ValueError(f"boost_linear needs booster='gblinear'. Got {settings.booster!r}.")
     watch = watch or Watch()
     data = ready(data, objective)
+    check_watched(watch.sets, objective)
     rounds = LinearRounds(data, objective, settings, sets=watch.sets, start=start)
     running = Running(rounds, watch, objective)
     run_all(running, settings.n_estimators, watch)

@@ -182,6 +182,7 @@ def boost(
         raise ValueError("booster='gblinear' has no trees: call boost_linear or boost_any.")
     watch = watch or Watch()
     data = ready(data, objective)
+    check_watched(watch.sets, objective)
     rounds = Rounds(data, objective, settings, sets=watch.sets, start=start)
     running = Running(rounds, watch, objective)
     run_all(running, settings.n_estimators, watch)
@@ -200,6 +201,16 @@ def ready(data: Dataset, objective: Objective) -> Dataset:
         # Rows of weight 0 have no influence at all, not on the cuts either.
         return data.take(np.flatnonzero(data.weight))
     return data
+
+
+def check_watched(sets: Mapping[str, Dataset], objective: Objective) -> None:
+    """Raise a ValueError that names the set to evaluate whose rows training would refuse too."""
+    for name, one in sets.items():
+        try:
+            check_dataset(one)
+            objective.check(one)
+        except ValueError as error:
+            raise ValueError(f"Evaluation set {name!r}: {error}") from None
 
 
 def check_dataset(data: Dataset) -> None:

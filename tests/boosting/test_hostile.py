@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from drivetrain.boosting import Booster, Dataset, Settings, boost
+from drivetrain.boosting import Booster, Dataset, Settings, Watch, boost
 from drivetrain.boosting.objectives.squared import SquaredError
 from drivetrain.trees.growing.settings import Growth
 from drivetrain.trees.shap.explainer import Explainer
@@ -83,3 +83,24 @@ class Broken(SquaredError):
 def test_an_objectives_wrong_derivatives_are_named(spoil: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         boost(Dataset(x=X, label=X[:, 0]), Broken(spoil=spoil), ONE)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"label": X[:, 0] * np.nan}, "Evaluation set 'late': label must be finite"),
+        ({"label": X[:, 0], "weight": -np.ones(len(X))}, "'late': weight must be >= 0"),
+        ({"label": X[:, 0], "weight": np.zeros(len(X))}, "'late': weight must not be 0"),
+    ],
+    ids=["label", "negative", "nothing"],
+)
+def test_wrong_rows_to_evaluate_are_named(given: dict[str, np.ndarray], words: str) -> None:
+    watch = Watch(sets={"late": Dataset(x=X, **given)})
+    with pytest.raises(ValueError, match=words):
+        boost(Dataset(x=X, label=X[:, 0]), SquaredError(), ONE, watch=watch)
+
+
+def test_gains_of_huge_labels_are_finite() -> None:
+    model, _ = boost(Dataset(x=X, label=X[:, 0] * np.float32(1e30)), SquaredError(), ONE)
+    assert np.isfinite(model.forest.gain).all()
+    assert model.forest.gain.max() > 0

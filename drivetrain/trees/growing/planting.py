@@ -9,6 +9,8 @@ from drivetrain.trees.growing import _numba as kernels
 from drivetrain.trees.growing.grower import Grown
 from drivetrain.trees.planter import Planted
 
+_MOST = float(np.finfo(np.float32).max)
+
 
 def to_planted(grown: Grown, cuts: Cuts) -> Planted:
     """Return the grown tree, its nodes numbered level by level.
@@ -34,7 +36,8 @@ def to_planted(grown: Grown, cuts: Cuts) -> Planted:
         default_left=inner & (records[:, kernels.DEFAULT_LEFT] > 0),
         value=np.zeros((len(order), 1), np.float32),
         cover=records[:, kernels.H].astype(np.float32),
-        gain=np.where(inner, records[:, kernels.GAIN], 0).astype(np.float32),
+        # Gains are squares: those of labels above 1e19 do not fit.
+        gain=np.where(inner, np.minimum(records[:, kernels.GAIN], _MOST), 0).astype(np.float32),
         group=np.zeros(1, np.int32),
         n_features=len(cuts.lowest),
         n_groups=1,
