@@ -34,7 +34,7 @@ class Race:
             what to install.
         equal: Called with our answer and a peer's before timing. Returns words on how near they
             are; raises AssertionError where they differ by more than the arithmetic explains.
-        floor: The least ratio (peer's time / ours) that the first peer at hand must be beaten by.
+        floor: The least ratio (peer's time / ours) that the first peer must be beaten by.
         aim: The ratio we want.
         work: Amount of work a run does, and its unit (``(8e8, "B")``), for a rate column.
         repeats: Timed rounds; each runs every contender once.

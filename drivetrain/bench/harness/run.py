@@ -116,7 +116,7 @@ class _LineUp:
     peers: list[Contender] = field(default_factory=list)
     absent: list[Row] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
-    # The name of the peer that the goal was set against: the first of those that are here.
+    # The name of the peer that the goal was set against: the first, the one people use today.
     rival: str | None = None
 
 
@@ -142,7 +142,7 @@ def _line_up(method: str, case: Race) -> _LineUp:
     """Build the peers and compare their answers; those that differ or are missing sit out."""
     ours = first_call(case.ours)
     line_up = _LineUp(starts={case.ours.name: ours})
-    for build in case.peers:
+    for number, build in enumerate(case.peers):
         name = build.__name__.strip("_").replace("_", " ")
         row = Row(method=method, case=case.name, what=case.what, contender=name, outcome="missing")
         try:
@@ -157,7 +157,7 @@ def _line_up(method: str, case: Race) -> _LineUp:
         else:
             line_up.peers.append(peer)
             line_up.words[peer.name] = words
-            line_up.rival = line_up.rival or peer.name
+            line_up.rival = peer.name if number == 0 else line_up.rival
             continue
         line_up.absent.append(row)
     return line_up

@@ -37,7 +37,7 @@ class BaggingClassifier(ClassifierMixin, FittedBagging):
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> bag = BaggingClassifier(n_estimators=25, oob_score=True, random_state=0).fit(X, y)
+        >>> bag = BaggingClassifier(n_estimators=50, oob_score=True, random_state=0).fit(X, y)
         >>> bag.oob_score_ > 0.9
         True
 

@@ -43,8 +43,8 @@ class StackingClassifier(ClassifierMixin, Stacking):
         >>> from sklearn.neighbors import KNeighborsClassifier
         >>> X, y = load_iris(return_X_y=True)
         >>> members = [("bayes", GaussianNB()), ("near", KNeighborsClassifier())]
-        >>> round(StackingClassifier(members).fit(X, y).score(X, y), 2)
-        0.97
+        >>> StackingClassifier(members).fit(X, y).score(X, y) > 0.9
+        True
 
     References:
         Wolpert: Stacked generalization, Neural Networks 5, 1992.

@@ -37,8 +37,8 @@ class StackingRegressor(RegressorMixin, Stacking):
         >>> from sklearn.neighbors import KNeighborsRegressor
         >>> X, y = load_diabetes(return_X_y=True)
         >>> members = [("line", LinearRegression()), ("near", KNeighborsRegressor(20))]
-        >>> round(StackingRegressor(members).fit(X, y).score(X, y), 2)
-        0.53
+        >>> StackingRegressor(members).fit(X, y).score(X, y) > 0.5
+        True
 
     References:
         Wolpert: Stacked generalization, Neural Networks 5, 1992.
